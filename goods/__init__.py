@@ -1,0 +1,1 @@
+"""The catalogue: what shoppers look at, what is sold, and how stock gets in."""

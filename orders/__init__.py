@@ -1,0 +1,1 @@
+"""Cart, checkout, the life of an order, and the money behind it."""

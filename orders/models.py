@@ -1,0 +1,156 @@
+"""The cart, the order and its history. Rows are written by this app's services only."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from goods.models import Sku
+from orders.states import State
+from shop.api.idempotency import Keyed, unique_key
+from shop.fields import ExactCharField
+from shop.pools.models import Pool
+
+
+class ShippingMethod(models.Model):
+    """A flat fee, free from a goods total on (null: never free)."""
+
+    name = models.CharField(_("name"), max_length=60)
+    name_en = models.CharField(_("English name"), max_length=60, blank=True, default="")
+    fee_fen = models.BigIntegerField(_("fee (fen)"), default=0)
+    free_above_fen = models.BigIntegerField(_("free from (fen)"), null=True, blank=True)
+    is_active = models.BooleanField(_("offered"), default=True)
+    position = models.IntegerField(_("position"), default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("shipping method")
+        verbose_name_plural = _("shipping methods")
+        constraints = [
+            models.CheckConstraint(condition=Q(fee_fen__gte=0), name="shipping_fee_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CartItem(models.Model):
+    """One line of a shopper's cart. It reserves nothing."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="cart_items", db_index=False
+    )
+    sku = models.ForeignKey(Sku, on_delete=models.CASCADE, related_name="+")
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "sku"], name="cart_item_once"),
+            models.CheckConstraint(condition=Q(count__gte=1), name="cart_item_count_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sku_id} x {self.count}"
+
+
+class Order(Keyed):
+    """What a shopper was promised, priced at the server when it was placed.
+
+    `snapshot` holds the priced lines as they are shown for ever: a list of {sku, pool,
+    goods_title, spec, price_fen, count}. `OrderLine`s say which units it holds.
+    """
+
+    class Kind(models.TextChoices):
+        GOODS = "goods", _("goods")
+
+    order_no = ExactCharField(_("order number"), max_length=24, unique=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders", db_index=False
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.GOODS)
+    status = models.CharField(
+        _("status"), max_length=10, choices=[(state.value, state.value) for state in State]
+    )
+    snapshot = models.JSONField()
+    goods_fen = models.BigIntegerField(_("goods (fen)"))
+    freight_fen = models.BigIntegerField(_("freight (fen)"))
+    discount_fen = models.BigIntegerField(_("discount (fen)"), default=0)
+    total_fen = models.BigIntegerField(_("total (fen)"))
+    refunded_fen = models.BigIntegerField(_("refunded (fen)"), default=0)
+    shipping_method = models.ForeignKey(
+        ShippingMethod, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    address = models.JSONField(_("address"), null=True)
+    remark = models.CharField(_("remark"), max_length=200, blank=True, default="")
+    courier = models.CharField(_("courier"), max_length=40, blank=True, default="")
+    tracking_no = models.CharField(_("tracking number"), max_length=60, blank=True, default="")
+    failure = models.CharField(_("failure"), max_length=30, blank=True, default="")
+    created_at = models.DateTimeField(_("placed at"))
+    expires_at = models.DateTimeField(_("expires at"), null=True)
+    paid_at = models.DateTimeField(_("paid at"), null=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        constraints = [
+            unique_key("order"),
+            models.CheckConstraint(
+                condition=Q(
+                    total_fen=F("goods_fen") + F("freight_fen") - F("discount_fen"),
+                    total_fen__gte=0,
+                ),
+                name="order_total_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_fen__gte=0), name="order_refunded_not_negative"
+            ),
+        ]
+        indexes = [
+            # A shopper's orders, newest first; and what is due, for the sweepers.
+            models.Index(fields=["user", "-id"], name="order_of_user"),
+            models.Index(fields=["status", "expires_at"], name="order_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_no
+
+
+class OrderLine(models.Model):
+    """Units of one pool that an order holds: `count` taken, `given_back` of them returned."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="+")
+    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    price_fen = models.BigIntegerField()
+    count = models.PositiveIntegerField()
+    given_back = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(count__gte=1), name="order_line_count_positive"),
+            models.CheckConstraint(
+                condition=Q(given_back__lte=F("count")), name="order_line_given_back_within"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sku_id} x {self.count}"
+
+
+class OrderMove(models.Model):
+    """One move of one order's state, append-only. An order's first state has none: it is the
+    order's own row."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="moves")
+    source = models.CharField(max_length=10)
+    target = models.CharField(max_length=10)
+    # Who moved it: "shopper", "provider", "sweeper", or the operator below.
+    actor = models.CharField(max_length=20)
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    reason = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.target}"

@@ -1,0 +1,1 @@
+"""Payments and refunds, and the providers behind them."""

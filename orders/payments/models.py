@@ -1,0 +1,113 @@
+"""Payments, refunds, and the sandbox provider's own books.
+
+A payment belongs to an order and changes only under that order's row lock. A refund is decided, with
+its number and amount, in the transaction that finds it due; the provider hears of it afterwards.
+"""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Order
+from shop.api.idempotency import Keyed, unique_key
+from shop.fields import ExactCharField
+
+
+class Payment(Keyed):
+    """One attempt to pay one order. `pending` is open at the provider: the money may come."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("open")
+        SUCCEEDED = "succeeded", _("paid")
+        CLOSED = "closed", _("closed")
+
+    payment_no = ExactCharField(_("payment number"), max_length=24, unique=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    provider = models.CharField(_("provider"), max_length=10)
+    amount_fen = models.BigIntegerField(_("amount (fen)"))
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    # What the client hands to the provider's own front end; null until the provider answered.
+    params = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    succeeded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        constraints = [
+            unique_key("payment"),
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="payment_amount_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.payment_no
+
+
+class Refund(models.Model):
+    """Money on its way back: one payment, a fixed amount, told to the provider until it is done."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("decided")
+        SUCCEEDED = "succeeded", _("refunded")
+
+    class Cause(models.TextChoices):
+        LATE = "late", _("the payment came when the order could not take it")
+        MISMATCH = "mismatch", _("the payment was not of the order's amount")
+        REFUSED = "refused", _("the merchant refused the order")
+
+    refund_no = ExactCharField(_("refund number"), max_length=24, unique=True)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds")
+    amount_fen = models.BigIntegerField(_("amount (fen)"))
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    cause = models.CharField(_("cause"), max_length=10, choices=Cause.choices)
+    reason = models.CharField(_("reason"), max_length=200, blank=True, default="")
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    succeeded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        constraints = [
+            # A payment is refunded whole, for one cause, once.
+            models.UniqueConstraint(fields=["payment", "cause"], name="refund_once"),
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_positive"),
+        ]
+        indexes = [models.Index(fields=["status", "due_at"], name="refund_due")]
+
+    def __str__(self) -> str:
+        return self.refund_no
+
+
+class SandboxCharge(models.Model):
+    """The sandbox provider's own record of a charge, as a remote provider would keep it."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        PAID = "paid", _("paid")
+        CLOSED = "closed", _("closed")
+
+    payment_no = ExactCharField(max_length=24, unique=True)
+    amount_fen = models.BigIntegerField()
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    refunded_fen = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.payment_no} {self.status}"
+
+
+class SandboxRefund(models.Model):
+    """A refund in the sandbox's books; its number makes a repeated call harmless."""
+
+    refund_no = ExactCharField(max_length=24, unique=True)
+    charge = models.ForeignKey(SandboxCharge, on_delete=models.PROTECT, related_name="refunds")
+    amount_fen = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return self.refund_no

@@ -1,0 +1,180 @@
+"""What every deployment of the shop shares.
+
+The other modules of this package differ from this one in one thing each: `embedded` needs no
+server, `stack` uses MariaDB and Redis on this machine, `production` takes every address and secret
+from the environment, `test` is `embedded` or `stack` with throw-away data.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.str("SCARCE_VAR", default=str(BASE_DIR / "var")))
+
+DEBUG = False
+ALLOWED_HOSTS: list[str] = ["127.0.0.1", "localhost", "[::1]"]
+ROOT_URLCONF = "shop.urls"
+WSGI_APPLICATION = "shop.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "shop",
+    "shop.accounts",
+    "shop.pools",
+    "goods",
+    "orders",
+    "orders.payments",
+]
+
+MIDDLEWARE = [
+    "shop.ops.request_id.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- words and time
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "shop" / "locale"]
+TIME_ZONE = "Asia/Shanghai"
+USE_TZ = True
+
+# --- people
+AUTHENTICATION_BACKENDS = ["shop.accounts.backends.RateLimitedBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# Proxies in front whose X-Forwarded-For entry is believed; 0 believes nobody but the socket.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+# (attempts, seconds) allowed for one user name from one address, and for one address.
+LOGIN_RATE_PER_NAME = (10, 300)
+LOGIN_RATE_PER_ADDRESS = (100, 300)
+
+# --- the API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["shop.accounts.authentication.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["shop.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["shop.api.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "shop.api.pagination.PageNumbers",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shop.api.renderers.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "shop.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "AUDIENCE": "scarce-api",
+    "ISSUER": "scarce",
+    "UPDATE_LAST_LOGIN": False,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Scarce",
+    "DESCRIPTION": "A shop backend for things that run out.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+MAX_BODY_BYTES = 256 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
+# --- files
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+MEDIA_URL = "media/"
+MEDIA_ROOT = VAR_DIR / "media"
+
+# --- the shop
+# How a transaction takes units where a pool does not say otherwise: pessimistic or optimistic.
+STOCK_STRATEGY = env.str("STOCK_STRATEGY", default="optimistic")
+# Requests of one process that may work on one pool at a time, and how long (seconds) others wait.
+POOL_CONCURRENCY = env.int("API_ORDER_LIMIT", default=4)
+POOL_WAIT_SECONDS = env.float("API_ORDER_WAIT_SECONDS", default=2.0)
+# Seconds an order may stay unpaid.
+ORDER_PAY_SECONDS = env.int("ORDER_PAY_SECONDS", default=300)
+SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
+PAYMENT_PROVIDERS = {"sandbox": "orders.payments.sandbox.SandboxProvider"}
+FAILPOINTS_ALLOWED = False
+
+# --- Celery: a message is a doorbell; what is to be done stands in rows, so nothing here is precious.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+# `expires`: a ring that nobody heard in time is worth nothing, the next one says the same.
+CELERY_BEAT_SCHEDULE = {
+    "expire-orders": {
+        "task": "orders.tasks.expire_orders",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "close-orders": {
+        "task": "orders.tasks.close_orders",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "execute-refunds": {
+        "task": "orders.tasks.execute_refunds",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "forget-expired-tokens": {
+        "task": "shop.accounts.tasks.forget_expired_tokens",
+        "schedule": 24 * 3600.0,
+    },
+}
+
+LOGGING_CONFIG = "shop.ops.logs.configure"
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING: dict[str, object] = {}

@@ -1,0 +1,1 @@
+"""People: users, how they log in, where parcels go."""

@@ -1,0 +1,93 @@
+"""The counter of one finite thing, and the ledger of every change of it.
+
+A pool's row is apart from what it belongs to: descriptions are edited and saved whole, counters are
+only taken from and given back to, by `shop.pools.services`. Nobody points an enforced foreign key
+at a pool: its shared lock would wait for, or deadlock with, the UPDATE that follows it.
+"""
+
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from shop.fields import ExactCharField
+
+
+class Strategy(models.TextChoices):
+    """How a transaction takes units; `shop.pools.strategies` has the code."""
+
+    DEFAULT = "", _("as the shop's setting says")
+    PESSIMISTIC = "pessimistic", _("pessimistic (SELECT ... FOR UPDATE)")
+    OPTIMISTIC = "optimistic", _("optimistic (conditional UPDATE)")
+
+
+class PoolQuerySet(models.QuerySet["Pool"]):
+    def locked(self, pool_ids: Iterable[int]) -> "PoolQuerySet":
+        """The one way rows are locked: these pools, by ascending id, whoever asks."""
+        return self.select_for_update().filter(pk__in=list(pool_ids)).order_by("pk")
+
+
+class Pool(models.Model):
+    """`available` units can be taken, `taken` units are; a closed pool gives none."""
+
+    kind = models.CharField(max_length=20)
+    available = models.BigIntegerField(default=0)
+    taken = models.BigIntegerField(default=0)
+    open = models.BooleanField(default=True)
+    strategy = models.CharField(
+        max_length=12, choices=Strategy.choices, default=Strategy.DEFAULT, blank=True
+    )
+
+    objects = PoolQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(available__gte=0), name="pool_available_not_negative"),
+            models.CheckConstraint(condition=Q(taken__gte=0), name="pool_taken_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}: {self.available} available, {self.taken} taken"
+
+
+class Movement(models.TextChoices):
+    """Why a counter changed."""
+
+    TAKE = "take", _("taken")
+    GIVE_BACK = "give_back", _("given back")
+    LOAD = "load", _("loaded")
+    ADJUST = "adjust", _("adjusted")
+
+
+class PoolMovement(models.Model):
+    """One change of one pool, written in the transaction that makes it; never edited.
+
+    `delta` is the change of `available`. What is taken leaves `available` for `taken` and what is
+    given back returns, so for these two kinds `taken` changes by -delta; for the others not at all.
+    """
+
+    pool = models.ForeignKey(
+        Pool, on_delete=models.PROTECT, related_name="movements", db_constraint=False, db_index=False
+    )
+    kind = models.CharField(max_length=10, choices=Movement.choices)
+    delta = models.BigIntegerField()
+    # The order, refund or stock run behind it. With pool and kind unique: nothing is taken,
+    # given back or loaded twice for the same reason, whoever repeats it.
+    reference = ExactCharField(max_length=64)
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    reason = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pool", "kind", "reference"], name="pool_movement_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.delta:+d} ({self.reference})"

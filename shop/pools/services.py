@@ -1,0 +1,121 @@
+"""Take, give back, adjust: the only ways a pool's counter changes, each with its movement.
+
+All of them run inside the caller's transaction and lock pools in ascending id. The movement is
+written before the counter, so that the hot row is locked last and held for one statement and the
+commit.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from shop.pools.admission import admission
+from shop.pools.models import Movement, Pool, PoolMovement
+from shop.pools.strategies import STRATEGIES, Shortage, Take
+
+if TYPE_CHECKING:
+    from shop.accounts.models import User
+
+# Rows of one statement where there may be very many.
+BATCH = 500
+
+
+@contextmanager
+def admitted(pool_ids: Iterable[int]) -> Iterator[None]:
+    """Holds this process's place at each pool, around the whole transaction. Raises Busy."""
+    with admission.enter(
+        pool_ids, limit=settings.POOL_CONCURRENCY, wait=settings.POOL_WAIT_SECONDS
+    ):
+        yield
+
+
+def take(takes: Sequence[Take], *, strategies: dict[int, str], reference: str) -> None:
+    """Takes all of `takes` for `reference`, each by its pool's strategy.
+
+    `strategies`: pool id -> the pool's own choice, "" for the setting. Call it last in the
+    transaction. Raises Shortage, Closed or Busy; the caller rolls back.
+    """
+    _require_transaction()
+    merged: dict[int, int] = {}
+    for wanted in takes:
+        merged[wanted.pool_id] = merged.get(wanted.pool_id, 0) + wanted.count
+    ordered = [Take(pool_id, merged[pool_id]) for pool_id in sorted(merged)]
+    _record(
+        PoolMovement(
+            pool_id=wanted.pool_id, kind=Movement.TAKE, delta=-wanted.count, reference=reference
+        )
+        for wanted in ordered
+    )
+    # Runs of neighbours with one strategy: id order holds across strategies too.
+    for strategy, group in groupby(
+        ordered, key=lambda wanted: strategies[wanted.pool_id] or settings.STOCK_STRATEGY
+    ):
+        STRATEGIES[strategy].take(list(group))
+
+
+def give_back(returns: Sequence[Take], *, reference: str) -> None:
+    """Returns units to the pools they were taken from, also to closed ones, once per `reference`.
+
+    Raises IntegrityError when this reference has given back already, or never took as many.
+    """
+    _require_transaction()
+    ordered = sorted(returns, key=lambda wanted: wanted.pool_id)
+    _record(
+        PoolMovement(
+            pool_id=back.pool_id, kind=Movement.GIVE_BACK, delta=back.count, reference=reference
+        )
+        for back in ordered
+    )
+    for back in ordered:
+        Pool.objects.filter(pk=back.pool_id).update(
+            available=F("available") + back.count, taken=F("taken") - back.count
+        )
+
+
+def adjust(
+    deltas: Mapping[int, int],
+    *,
+    reference: str,
+    kind: Movement = Movement.ADJUST,
+    reason: str = "",
+    operator: "User | None" = None,
+) -> None:
+    """Adds units (negative: removes) that no order is behind: pool id -> change, all or nothing.
+
+    Raises Shortage for the first pool that has fewer available than to be removed, IntegrityError
+    when this reference has adjusted one of the pools already.
+    """
+    _require_transaction()
+    pool_ids = sorted(deltas)
+    _record(
+        PoolMovement(
+            pool_id=pool_id,
+            kind=kind,
+            delta=deltas[pool_id],
+            reference=reference,
+            reason=reason,
+            operator=operator,
+        )
+        for pool_id in pool_ids
+    )
+    for start in range(0, len(pool_ids), BATCH):
+        pools = list(Pool.objects.locked(pool_ids[start : start + BATCH]))
+        for pool in pools:
+            if pool.available + deltas[pool.pk] < 0:
+                raise Shortage(pool.pk, pool.available)
+            pool.available += deltas[pool.pk]
+        Pool.objects.bulk_update(pools, ["available"])
+
+
+def _record(movements: Iterable[PoolMovement]) -> None:
+    PoolMovement.objects.bulk_create(list(movements), batch_size=BATCH)
+
+
+def _require_transaction() -> None:
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("pools change inside a transaction only")

@@ -1,0 +1,117 @@
+"""How one transaction takes units from pools: the two classes a shop can choose between.
+
+Both are called inside a transaction, late and once, with pools in ascending id; both take all of
+the units asked for or raise. A caller that catches a shortage must roll back.
+
+`Pessimistic` locks, reads and decides: nothing can fail between the decision and the write.
+`Optimistic` writes on a condition and looks at the row count: one statement, shorter on the hot row.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.db.models import F
+
+from shop.errors import Busy
+from shop.pools.models import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """`count` units (at least 1) out of pool `pool_id`."""
+
+    pool_id: int
+    count: int
+
+
+class Shortage(Exception):
+    """A pool has fewer units than asked for. `available`: what the decision saw."""
+
+    def __init__(self, pool_id: int, available: int) -> None:
+        super().__init__(f"pool {pool_id} has {available}")
+        self.pool_id = pool_id
+        self.available = available
+
+
+class Closed(Exception):
+    """A pool gives no units any more, whatever it holds."""
+
+    def __init__(self, pool_id: int) -> None:
+        super().__init__(f"pool {pool_id} is closed")
+        self.pool_id = pool_id
+
+
+class TakeStrategy(Protocol):
+    """Takes all of `takes` (ascending pool ids) from their pools, in the caller's transaction.
+
+    Raises Shortage or Closed for the first pool that can't give, Busy when contention outlasted
+    the strategy's own retries.
+    """
+
+    def take(self, takes: Sequence[Take]) -> None: ...
+
+
+def _refuse(take: Take, *, available: int, is_open: bool) -> None:
+    if not is_open:
+        raise Closed(take.pool_id)
+    if available < take.count:
+        raise Shortage(take.pool_id, available)
+
+
+def _move(take: Take) -> dict[str, F]:
+    return {"available": F("available") - take.count, "taken": F("taken") + take.count}
+
+
+class Pessimistic:
+    """One ordered locking read of all the rows, a decision from what it returned, then the writes."""
+
+    def take(self, takes: Sequence[Take]) -> None:
+        rows = {
+            pool_id: (available, is_open)
+            for pool_id, available, is_open in Pool.objects.locked(
+                take.pool_id for take in takes
+            ).values_list("pk", "available", "open")
+        }
+        for take in takes:
+            available, is_open = rows[take.pool_id]
+            _refuse(take, available=available, is_open=is_open)
+        for take in takes:
+            Pool.objects.filter(pk=take.pool_id).update(**_move(take))
+
+
+class Optimistic:
+    """`UPDATE ... WHERE available >= n` for each row in turn; the row count is the decision.
+
+    Nothing matched although enough is there: somebody gave back in between, or the database only
+    promises to try. That is tried again, bounded and jittered, and never called sold out.
+    """
+
+    ATTEMPTS = 5
+
+    def take(self, takes: Sequence[Take]) -> None:
+        for take in takes:
+            self._take_one(take)
+
+    def _take_one(self, take: Take) -> None:
+        for attempt in range(self.ATTEMPTS):
+            if self._update(take):
+                return
+            available, is_open = (
+                Pool.objects.filter(pk=take.pool_id).values_list("available", "open").get()
+            )
+            _refuse(take, available=available, is_open=is_open)
+            time.sleep(random.uniform(0, 0.001 * 2**attempt))  # noqa: S311
+        raise Busy
+
+    def _update(self, take: Take) -> bool:
+        takeable = Pool.objects.filter(pk=take.pool_id, open=True, available__gte=take.count)
+        return takeable.update(**_move(take)) == 1
+
+
+STRATEGIES: dict[str, TakeStrategy] = {
+    "pessimistic": Pessimistic(),
+    "optimistic": Optimistic(),
+}
