@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from goods.models import Sku
+from goods.models import Sku, in_reader_language
 from orders.states import State
 from shop.api.idempotency import Keyed, unique_key
 from shop.fields import ExactCharField
@@ -32,6 +32,11 @@ class ShippingMethod(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def reader_name(self) -> str:
+        """The name in the language of whoever reads now."""
+        return in_reader_language(self.name, self.name_en)
 
 
 class CartItem(models.Model):

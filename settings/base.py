@@ -142,7 +142,6 @@ POOL_WAIT_SECONDS = env.float("API_ORDER_WAIT_SECONDS", default=2.0)
 # Seconds an order may stay unpaid.
 ORDER_PAY_SECONDS = env.int("ORDER_PAY_SECONDS", default=300)
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
-PAYMENT_PROVIDERS = {"sandbox": "orders.payments.sandbox.SandboxProvider"}
 FAILPOINTS_ALLOWED = False
 
 # --- Celery: a message is a doorbell; what is to be done stands in rows, so nothing here is precious.
@@ -159,8 +158,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
-    "close-orders": {
-        "task": "orders.tasks.close_orders",
+    "close-payments": {
+        "task": "orders.tasks.close_payments",
         "schedule": 1.0,
         "options": {"expires": 5},
     },

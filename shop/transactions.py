@@ -30,8 +30,9 @@ from shop.failpoints import failpoint
 T = TypeVar("T")
 
 ATTEMPTS = 6
+LOCK_WAIT_TIMEOUT = 1205
 # Record has changed, lock wait timeout, deadlock, NOWAIT refused (MySQL 8).
-CONTENTION = frozenset({1020, 1205, 1213, 3572})
+CONTENTION = frozenset({1020, LOCK_WAIT_TIMEOUT, 1213, 3572})
 # Gone away, lost during query, killed, server shutting down, can't connect (socket, TCP), lost
 # (extended), too many connections.
 LOST = frozenset({2002, 2003, 2006, 2013, 2055, 1927, 1053, 1040, 4031})

@@ -13,12 +13,19 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, models
+from django.db import IntegrityError, OperationalError, models
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from shop.errors import IdempotencyKeyRequired, IdempotencyKeyReused, Invalid, Refusal
+from shop.errors import (
+    IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+    Invalid,
+    Refusal,
+    RequestInProgress,
+)
 from shop.fields import ExactCharField
-from shop.transactions import is_duplicate
+from shop.transactions import LOCK_WAIT_TIMEOUT, error_number, is_duplicate
 
 PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -92,6 +99,20 @@ def request_key(request: Request, *, route: str) -> RequestKey:
 M = TypeVar("M", bound=Keyed)
 
 
+def insert(row: Keyed) -> None:
+    """Inserts the keyed row, first thing in its transaction: duplicates of the request wait here.
+
+    Raises RequestInProgress when the first of them is not done within the lock wait time (one
+    second), IntegrityError when it was.
+    """
+    try:
+        row.save(force_insert=True)
+    except OperationalError as error:
+        if error_number(error) == LOCK_WAIT_TIMEOUT:
+            raise RequestInProgress from error
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[M]):
     """`row` as it is now; `replayed`: an earlier request had created it."""
@@ -124,3 +145,9 @@ def once(
         if row.request_hash != key.request_hash:
             raise IdempotencyKeyReused from error
         return Answer(row, replayed=True)
+
+
+def keyed_response(data: Any, answer: Answer[Any]) -> Response:
+    """The first status code and the resource as it is now, marked when it is a repeat."""
+    headers = {"Idempotent-Replayed": "true"} if answer.replayed else None
+    return Response(data, status=answer.row.first_status, headers=headers)

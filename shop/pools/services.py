@@ -5,6 +5,7 @@ written before the counter, so that the hot row is locked last and held for one 
 commit.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -34,46 +35,42 @@ def admitted(pool_ids: Iterable[int]) -> Iterator[None]:
         yield
 
 
-def take(takes: Sequence[Take], *, strategies: dict[int, str], reference: str) -> None:
+def take(takes: Sequence[Take], *, strategies: Mapping[int, str], reference: str) -> None:
     """Takes all of `takes` for `reference`, each by its pool's strategy.
 
     `strategies`: pool id -> the pool's own choice, "" for the setting. Call it last in the
     transaction. Raises Shortage, Closed or Busy; the caller rolls back.
     """
     _require_transaction()
-    merged: dict[int, int] = {}
-    for wanted in takes:
-        merged[wanted.pool_id] = merged.get(wanted.pool_id, 0) + wanted.count
-    ordered = [Take(pool_id, merged[pool_id]) for pool_id in sorted(merged)]
+    ordered = _merged(takes)
     _record(
-        PoolMovement(
-            pool_id=wanted.pool_id, kind=Movement.TAKE, delta=-wanted.count, reference=reference
-        )
-        for wanted in ordered
+        PoolMovement(pool_id=unit.pool_id, kind=Movement.TAKE, delta=-unit.count, reference=reference)
+        for unit in ordered
     )
     # Runs of neighbours with one strategy: id order holds across strategies too.
     for strategy, group in groupby(
-        ordered, key=lambda wanted: strategies[wanted.pool_id] or settings.STOCK_STRATEGY
+        ordered, key=lambda unit: strategies[unit.pool_id] or settings.STOCK_STRATEGY
     ):
         STRATEGIES[strategy].take(list(group))
 
 
-def give_back(returns: Sequence[Take], *, reference: str) -> None:
-    """Returns units to the pools they were taken from, also to closed ones, once per `reference`.
+def give_back(returns: Mapping[str, Sequence[Take]]) -> None:
+    """Returns units to the pools they were taken from, also to closed ones: reference -> units.
 
-    Raises IntegrityError when this reference has given back already, or never took as many.
+    Raises IntegrityError when a reference has given back to a pool already, or when a pool never
+    gave as many.
     """
     _require_transaction()
-    ordered = sorted(returns, key=lambda wanted: wanted.pool_id)
     _record(
         PoolMovement(
-            pool_id=back.pool_id, kind=Movement.GIVE_BACK, delta=back.count, reference=reference
+            pool_id=unit.pool_id, kind=Movement.GIVE_BACK, delta=unit.count, reference=reference
         )
-        for back in ordered
+        for reference, units in returns.items()
+        for unit in _merged(units)
     )
-    for back in ordered:
-        Pool.objects.filter(pk=back.pool_id).update(
-            available=F("available") + back.count, taken=F("taken") - back.count
+    for unit in _merged([unit for units in returns.values() for unit in units]):
+        Pool.objects.filter(pk=unit.pool_id).update(
+            available=F("available") + unit.count, taken=F("taken") - unit.count
         )
 
 
@@ -110,6 +107,14 @@ def adjust(
                 raise Shortage(pool.pk, pool.available)
             pool.available += deltas[pool.pk]
         Pool.objects.bulk_update(pools, ["available"])
+
+
+def _merged(units: Sequence[Take]) -> list[Take]:
+    """One entry per pool, in the order in which pools are locked everywhere."""
+    counts: Counter[int] = Counter()
+    for unit in units:
+        counts[unit.pool_id] += unit.count
+    return [Take(pool_id, counts[pool_id]) for pool_id in sorted(counts)]
 
 
 def _record(movements: Iterable[PoolMovement]) -> None:

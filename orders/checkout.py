@@ -1,0 +1,134 @@
+"""From a basket to an order.
+
+Placing is one transaction: the keyed order row first, where duplicates of the request wait; then what
+is the order's own; the pools' counters last. Everything that can be refused from a plain read is
+refused before, without a lock, so that a crowd after the last unit does not queue on its row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from orders import cart
+from orders.basket import Basket, BasketLine, quote
+from orders.models import Order
+from orders.settlement import settle
+from orders.states import State
+from shop import transactions
+from shop.accounts.models import Address
+from shop.api.idempotency import Answer, RequestKey, insert, once
+from shop.errors import Busy, Ended, InsufficientStock, Invalid, NotFound, PriceChanged, SoldOut
+from shop.numbers import new_number
+from shop.pools.services import admitted
+from shop.pools.strategies import Closed, Shortage
+
+if TYPE_CHECKING:
+    from shop.accounts.models import User
+
+CART_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What a shopper asks for. `items`: SKU id -> count, or None for the whole cart."""
+
+    items: Mapping[int, int] | None
+    address_id: int
+    shipping_method_id: int | None = None
+    remark: str = ""
+    expected_total_fen: int | None = None
+
+
+def order_place(*, user: "User", key: RequestKey, checkout: Checkout) -> Answer[Order]:
+    """Places the order, or finds the one that an earlier request with `key` placed.
+
+    Raises SoldOut, InsufficientStock, Ended, PriceChanged, NotFound, Invalid (an empty cart),
+    Busy, Unavailable, RequestInProgress, IdempotencyKeyReused. Then nothing of it is stored.
+    """
+    return once(key, Order.objects.all(), lambda key: _place(user, key, checkout))
+
+
+def _place(user: "User", key: RequestKey, checkout: Checkout) -> Order:
+    for _ in range(CART_ATTEMPTS):
+        try:
+            return _place_basket(user, key, checkout)
+        except cart.CartChanged:
+            continue  # the shopper's other device was faster: price what is there now
+    raise Busy
+
+
+def _place_basket(user: "User", key: RequestKey, checkout: Checkout) -> Order:
+    address = Address.objects.filter(pk=checkout.address_id, user=user).first()
+    if address is None:
+        raise NotFound(address=checkout.address_id)
+    wanted = checkout.items if checkout.items is not None else cart.cart_lines(user)
+    if not wanted:
+        raise Invalid(
+            errors=[{"field": "items", "code": "empty", "message": "There is nothing to order."}]
+        )
+    basket = quote(wanted, shipping_method_id=checkout.shipping_method_id)
+    _refuse_early(basket, checkout)
+
+    def write() -> Order:
+        order = _new_order(basket, key=key, address=address, remark=checkout.remark)
+        insert(order)
+        if checkout.items is None:
+            cart.cart_lose(user=user, lines=wanted)
+        settle([order], strategies={line.pool_id: line.strategy for line in basket.lines})
+        return order
+
+    try:
+        with admitted(line.pool_id for line in basket.lines):
+            return transactions.run(write)
+    except Shortage as shortage:
+        raise _short(_line_of(basket, shortage.pool_id), shortage.available) from shortage
+    except Closed as closed:
+        raise Ended(sku=_line_of(basket, closed.pool_id).sku_id) from closed
+
+
+def _refuse_early(basket: Basket, checkout: Checkout) -> None:
+    """Says no to what a plain read shows already. Only a yes needs the locks."""
+    total_fen = basket.price.total_fen
+    if checkout.expected_total_fen is not None and checkout.expected_total_fen != total_fen:
+        raise PriceChanged(total_fen=total_fen)
+    for line in basket.lines:
+        if not line.is_open:
+            raise Ended(sku=line.sku_id)
+        if line.stock < line.count:
+            raise _short(line, line.stock)
+
+
+def _new_order(basket: Basket, *, key: RequestKey, address: Address, remark: str) -> Order:
+    """The row as it will be once settled in this same transaction; 0 fen are paid at once."""
+    is_free = basket.price.total_fen == 0
+    now = basket.read_at
+    return Order(
+        **key.columns(first_status=201),
+        order_no=new_number(now),
+        kind=Order.Kind.GOODS,
+        status=State.PAID if is_free else State.UNPAID,
+        snapshot=[line.snapshot() for line in basket.lines],
+        goods_fen=basket.price.goods_fen,
+        freight_fen=basket.price.freight_fen,
+        discount_fen=basket.price.discount_fen,
+        total_fen=basket.price.total_fen,
+        shipping_method=basket.shipping_method,
+        address=address.snapshot(),
+        remark=remark,
+        created_at=now,
+        expires_at=None if is_free else now + timedelta(seconds=settings.ORDER_PAY_SECONDS),
+        paid_at=now if is_free else None,
+    )
+
+
+def _line_of(basket: Basket, pool_id: int) -> BasketLine:
+    return next(line for line in basket.lines if line.pool_id == pool_id)
+
+
+def _short(line: BasketLine, available: int) -> SoldOut | InsufficientStock:
+    if available == 0:
+        return SoldOut(sku=line.sku_id)
+    return InsufficientStock(sku=line.sku_id, available=available)

@@ -1,0 +1,148 @@
+"""What people and time do to an order once it is placed: cancel, expire, accept, refuse, ship, confirm.
+
+Each step locks the order's row, looks at the state that holds now, moves it, and gives units or
+money back in the same transaction where the move calls for it.
+"""
+
+from typing import TYPE_CHECKING
+
+from orders.models import Order
+from orders.payments.models import OPEN, Payment, Refund
+from orders.payments.services import payments_abandon, refund_decide
+from orders.selectors import is_overdue, order_locked
+from orders.states import State
+from orders.transitions import move, release
+from shop import transactions
+from shop.errors import OrderState
+
+if TYPE_CHECKING:
+    from shop.accounts.models import User
+
+# Orders of one sweep: a lock on each is held until its units are back.
+BATCH = 100
+
+
+def order_cancel(*, user: "User", order_no: str) -> Order:
+    """Cancels an order that is not paid; its units are back when this returns.
+
+    A payment that is still open is closed at its provider afterwards; money that comes all the
+    same is refunded. Cancelling a cancelled order changes nothing. Raises NotFound, OrderState.
+    """
+
+    def write() -> Order:
+        order = order_locked(order_no=order_no, user=user)
+        if order.status == State.CANCELLED:
+            return order
+        if order.status_now == State.EXPIRED:
+            raise OrderState(order_status=order.status_now)
+        move([order], State.CANCELLED, actor="shopper")
+        payments_abandon([order])
+        release([order])
+        return order
+
+    return transactions.run(write)
+
+
+def orders_expire() -> int:
+    """Expires one batch of overdue orders and gives their units back; returns how many it moved.
+
+    Any number of these may run at once: each locks its own rows and skips those of others. An
+    order with an open payment becomes `closing` instead, until its provider has answered.
+    """
+
+    def write() -> int:
+        # Through the (status, expires_at) index. Who skips what is locked waits for nobody, so
+        # the order in which these rows are locked can't deadlock.
+        overdue = list(
+            Order.objects.filter(is_overdue())
+            .select_for_update(skip_locked=True)
+            .order_by("expires_at")[:BATCH]
+        )
+        with_money_coming = set(
+            Payment.objects.filter(order__in=overdue, status__in=OPEN).values_list(
+                "order_id", flat=True
+            )
+        )
+        closing = [order for order in overdue if order.pk in with_money_coming]
+        expired = [order for order in overdue if order.pk not in with_money_coming]
+        if closing:
+            move(closing, State.CLOSING, actor="sweeper")
+            payments_abandon(closing)
+        if expired:
+            move(expired, State.EXPIRED, actor="sweeper")
+            release(expired)
+        return len(overdue)
+
+    return transactions.run(write)
+
+
+def order_confirm_receipt(*, user: "User", order_no: str) -> Order:
+    """The shopper has the parcel. Confirming twice changes nothing. Raises NotFound, OrderState."""
+
+    def write() -> Order:
+        order = order_locked(order_no=order_no, user=user)
+        if order.status != State.COMPLETED:
+            move([order], State.COMPLETED, actor="shopper")
+        return order
+
+    return transactions.run(write)
+
+
+def order_accept(*, order_no: str, operator: "User") -> Order:
+    """The merchant takes a paid order. Raises NotFound, OrderState."""
+
+    def write() -> Order:
+        order = order_locked(order_no=order_no)
+        move([order], State.ACCEPTED, actor="operator", operator=operator)
+        return order
+
+    return transactions.run(write)
+
+
+def order_refuse(*, order_no: str, operator: "User", reason: str) -> Order:
+    """The merchant does not take a paid order: its units are back at once, its money on the way.
+
+    Raises NotFound, OrderState (also once it was shipped: that is a return, not a refusal).
+    """
+
+    def write() -> Order:
+        order = order_locked(order_no=order_no)
+        if order.status not in (State.PAID, State.ACCEPTED):
+            raise OrderState(order_status=order.status)
+        move([order], State.REFUNDING, actor="operator", operator=operator, reason=reason)
+        _refund_whole(order, reason=reason)
+        release([order])
+        return order
+
+    return transactions.run(write)
+
+
+def _refund_whole(order: Order, *, reason: str) -> None:
+    if order.total_fen == 0:
+        move([order], State.REFUNDED, actor="operator", reason=reason)
+        return
+    # The one that paid it: any other that succeeded has a refund of its own already.
+    payment = Payment.objects.get(
+        order=order, status=Payment.Status.SUCCEEDED, refunds__isnull=True
+    )
+    refund_decide(
+        order, payment, cause=Refund.Cause.REFUSED, amount_fen=order.total_fen, reason=reason
+    )
+
+
+def order_ship(*, order_no: str, operator: "User", courier: str, tracking_no: str) -> Order:
+    """The parcel of an accepted order is on its way. Raises NotFound, OrderState."""
+
+    def write() -> Order:
+        order = order_locked(order_no=order_no)
+        move(
+            [order],
+            State.SHIPPED,
+            actor="operator",
+            operator=operator,
+            courier=courier,
+            tracking_no=tracking_no,
+        )
+        return order
+
+    return transactions.run(write)

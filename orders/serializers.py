@@ -1,0 +1,197 @@
+"""How carts, orders, payments and refunds look on the wire. Shapes only; the services decide."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from orders.cart import MAX_LINES
+from orders.models import Order
+from orders.payments.models import Payment, Refund
+from orders.states import State
+from shop.api.fields import IdField, StrictBooleanField, StrictCharField, StrictIntegerField
+
+MAX_COUNT = 9_999
+
+
+def local(moment: datetime | None) -> str | None:
+    """RFC 3339 in the shop's time zone."""
+    return timezone.localtime(moment).isoformat() if moment else None
+
+
+class ItemSerializer(serializers.Serializer[Any]):
+    sku = IdField()
+    count = StrictIntegerField(min_value=1, max_value=MAX_COUNT)
+
+
+def merged(items: list[dict[str, int]]) -> dict[int, int]:
+    """SKU id -> count; a SKU named twice is wanted that often. Raises ValidationError."""
+    counts: dict[int, int] = {}
+    for item in items:
+        counts[item["sku"]] = counts.get(item["sku"], 0) + item["count"]
+    if max(counts.values()) > MAX_COUNT:
+        raise serializers.ValidationError(
+            {"items": [f"At most {MAX_COUNT} units of one SKU."]}, code="max_value"
+        )
+    return counts
+
+
+class QuoteRequestSerializer(serializers.Serializer[Any]):
+    items = ItemSerializer(many=True, allow_empty=False, max_length=MAX_LINES)
+    address = IdField(required=False)
+    shipping_method = IdField(required=False)
+
+
+class OrderRequestSerializer(serializers.Serializer[Any]):
+    items = ItemSerializer(many=True, allow_empty=False, max_length=MAX_LINES, required=False)
+    from_cart = StrictBooleanField(required=False)
+    address = IdField()
+    shipping_method = IdField(required=False)
+    remark = StrictCharField(max_length=200, required=False, allow_blank=True)
+    expected_total_fen = StrictIntegerField(min_value=0, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if bool(attrs.get("items")) == bool(attrs.get("from_cart")):
+            raise serializers.ValidationError(
+                {"items": ["Send either `items` or `from_cart: true`."]}, code="required"
+            )
+        return attrs
+
+
+class QuoteLineSerializer(serializers.Serializer[Any]):
+    sku = serializers.IntegerField(source="sku_id")
+    goods_title = serializers.CharField()
+    spec = serializers.CharField()
+    price_fen = serializers.IntegerField()
+    count = serializers.IntegerField()
+    subtotal_fen = serializers.IntegerField()
+
+
+class QuoteSerializer(serializers.Serializer[Any]):
+    lines = QuoteLineSerializer(many=True)
+    goods_fen = serializers.IntegerField(source="price.goods_fen")
+    freight_fen = serializers.IntegerField(source="price.freight_fen")
+    discount_fen = serializers.IntegerField(source="price.discount_fen")
+    total_fen = serializers.IntegerField(source="price.total_fen")
+
+
+class OrderItemSerializer(serializers.Serializer[Any]):
+    sku = serializers.IntegerField()
+    goods_title = serializers.CharField()
+    spec = serializers.CharField()
+    price_fen = serializers.IntegerField()
+    count = serializers.IntegerField()
+
+
+class OrderAddressSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    phone = serializers.CharField()
+    region = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+
+
+class OrderSerializer(serializers.Serializer[Order]):
+    """An order as its owner sees it; `status` is the state that holds now."""
+
+    order_no = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Order.Kind.choices)
+    status = serializers.ChoiceField(choices=[state.value for state in State])
+    items = OrderItemSerializer(many=True)
+    goods_fen = serializers.IntegerField()
+    freight_fen = serializers.IntegerField()
+    discount_fen = serializers.IntegerField()
+    total_fen = serializers.IntegerField()
+    address = OrderAddressSerializer(allow_null=True)
+    remark = serializers.CharField()
+    courier = serializers.CharField()
+    tracking_no = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    paid_at = serializers.DateTimeField(allow_null=True)
+    refunded_fen = serializers.IntegerField()
+    failure = FailureSerializer(allow_null=True)
+    server_time = serializers.DateTimeField()
+
+    def to_representation(self, order: Order) -> dict[str, Any]:
+        # Written out, because it is on the hot path: field by field through the framework costs
+        # more than the order's INSERT.
+        return {
+            "order_no": order.order_no,
+            "kind": order.kind,
+            "status": getattr(order, "status_now", order.status),
+            "items": [
+                {name: line[name] for name in ("sku", "goods_title", "spec", "price_fen", "count")}
+                for line in order.snapshot
+            ],
+            "goods_fen": order.goods_fen,
+            "freight_fen": order.freight_fen,
+            "discount_fen": order.discount_fen,
+            "total_fen": order.total_fen,
+            "address": order.address,
+            "remark": order.remark,
+            "courier": order.courier,
+            "tracking_no": order.tracking_no,
+            "created_at": local(order.created_at),
+            "expires_at": local(order.expires_at),
+            "paid_at": local(order.paid_at),
+            "refunded_fen": order.refunded_fen,
+            "failure": {"code": order.failure} if order.failure else None,
+            "server_time": local(getattr(order, "db_now", order.created_at)),
+        }
+
+
+class PayRequestSerializer(serializers.Serializer[Any]):
+    provider = StrictCharField(max_length=10)
+
+
+class PaymentSerializer(serializers.ModelSerializer[Payment]):
+    status = serializers.SerializerMethodField()
+    params = serializers.JSONField(allow_null=True)
+
+    class Meta:
+        model = Payment
+        fields = ["payment_no", "provider", "status", "params"]
+        read_only_fields = fields
+
+    def get_status(self, payment: Payment) -> str:
+        """`closing` is our own affair: for the client the payment is still open."""
+        open_states = (Payment.Status.PENDING, Payment.Status.CLOSING)
+        return Payment.Status.PENDING.value if payment.status in open_states else payment.status
+
+
+class RefundSerializer(serializers.ModelSerializer[Refund]):
+    class Meta:
+        model = Refund
+        fields = ["refund_no", "status", "amount_fen", "reason"]
+        read_only_fields = fields
+
+
+class CartItemRequestSerializer(serializers.Serializer[Any]):
+    count = StrictIntegerField(min_value=1, max_value=MAX_COUNT)
+
+
+class CartItemSerializer(serializers.Serializer[Any]):
+    sku = serializers.IntegerField(source="sku_id")
+    goods_title = serializers.CharField()
+    spec = serializers.CharField()
+    price_fen = serializers.IntegerField()
+    count = serializers.IntegerField()
+    available = serializers.IntegerField()
+    subtotal_fen = serializers.IntegerField()
+
+
+class CartSerializer(serializers.Serializer[Any]):
+    items = CartItemSerializer(many=True)
+    total_fen = serializers.IntegerField()
+
+
+class ShippingMethodSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField(source="reader_name")
+    fee_fen = serializers.IntegerField()
+    free_above_fen = serializers.IntegerField(allow_null=True)
