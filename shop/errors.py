@@ -62,6 +62,23 @@ class NotFound(Refusal):
     detail = _("There is no such thing, or it is not yours.")
 
 
+class MethodNotAllowed(Refusal):
+    status, code = 405, "method_not_allowed"
+    detail = _("This address does not know this method.")
+
+
+class PayloadTooLarge(Refusal):
+    """`limit`: bytes a body may have."""
+
+    status, code = 413, "payload_too_large"
+    detail = _("The request's body is too large.")
+
+
+class UnsupportedMediaType(Refusal):
+    status, code = 415, "unsupported_media_type"
+    detail = _("Send the body as application/json in UTF-8.")
+
+
 class SoldOut(Refusal):
     status, code = 409, "sold_out"
     detail = _("Sold out.")

@@ -1,0 +1,51 @@
+"""Answers are JSON, whatever the client says it accepts. A hot path: little happens here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.utils.encoders import JSONEncoder
+
+from shop.errors import UnsupportedMediaType
+
+# Made once: json.dumps(cls=...) would make one for every answer.
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class JSONRenderer(BaseRenderer):
+    """Compact UTF-8. No data, as with 204, is no body."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return b"" if data is None else _encode(data).encode()
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """The view's first renderer, never 406; the parser that the content type names, or 415."""
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str | None]:
+        # Django decodes even the query string by the charset of the content type, and takes any
+        # codec that Python knows. JSON is UTF-8.
+        if (request._request.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType
+        return renderers[0], renderers[0].media_type
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+        media_type = request.content_type.partition(";")[0].strip().lower()
+        for parser in parsers:
+            if parser.media_type == media_type:
+                return parser
+        return None
