@@ -1,0 +1,94 @@
+"""The least of each thing that a test needs, made the way the shop makes it."""
+
+from datetime import timedelta
+from itertools import count
+from uuid import uuid4
+
+from goods.models import Category, Goods, Sku
+from goods.services import sku_create
+from orders.checkout import Checkout, order_place
+from orders.models import Order, ShippingMethod
+from orders.payments.models import Payment
+from orders.payments.services import payment_start, sandbox_succeed
+from shop.accounts.models import Address, User
+from shop.api.idempotency import RequestKey
+
+_serial = count(1)
+
+
+def make_user(name: str = "", **columns: object) -> User:
+    """A shopper who could log in with the password "correct horse"."""
+    username = name or f"shopper{next(_serial)}-{uuid4().hex[:6]}"
+    return User.objects.create_user(username, password="correct horse", **columns)
+
+
+def make_address(user: User) -> Address:
+    return Address.objects.create(
+        user=user, name="Li Lei", phone="13800000000", region="Shanghai", detail="1 Long Road"
+    )
+
+
+def make_goods(title: str = "茶", **columns: object) -> Goods:
+    category, _ = Category.objects.get_or_create(title="饮料", defaults={"title_en": "Drinks"})
+    return Goods.objects.create(category=category, title=title, **columns)
+
+
+def make_sku(
+    *, stock: int = 10, price_fen: int = 1000, strategy: str = "", goods: Goods | None = None
+) -> Sku:
+    """A SKU on sale with `stock` units, loaded through the pool's ledger."""
+    sku = sku_create(
+        goods=goods or make_goods(),
+        code=f"T-{next(_serial)}-{uuid4().hex[:6]}",
+        spec="500 g",
+        price_fen=price_fen,
+        stock=stock,
+    )
+    if strategy:
+        sku.pool.strategy = strategy
+        sku.pool.save(update_fields=["strategy"])
+    return sku
+
+
+def make_shipping(*, fee_fen: int = 800, free_above_fen: int | None = None) -> ShippingMethod:
+    return ShippingMethod.objects.create(
+        name="快递", name_en="Courier", fee_fen=fee_fen, free_above_fen=free_above_fen
+    )
+
+
+def request_key_of(user: User, key: str = "", body: str = "") -> RequestKey:
+    return RequestKey(user.pk, "orders", key or uuid4().hex, body.ljust(64, "0")[:64])
+
+
+def place(user: User, items: dict[Sku, int], *, key: str = "", address: Address | None = None) -> Order:
+    """An order of `items` (SKU -> count) placed through checkout, direct."""
+    answer = order_place(
+        user=user,
+        key=request_key_of(user, key),
+        checkout=Checkout(
+            items={sku.pk: number for sku, number in items.items()},
+            address_id=(address or make_address(user)).pk,
+        ),
+    )
+    return answer.row
+
+
+def overdue(order: Order) -> Order:
+    """Lets the order's time be up, as far as the database's clock can tell."""
+    Order.objects.filter(pk=order.pk).update(expires_at=order.created_at - timedelta(seconds=1))
+    return order
+
+
+def start_payment(user: User, order: Order, *, key: str = "") -> Payment:
+    """An open payment of `order` at the sandbox."""
+    return payment_start(
+        user=user, order_no=order.order_no, key=request_key_of(user, key), provider="sandbox"
+    ).row
+
+
+def pay(user: User, order: Order) -> Payment:
+    """A payment of `order` that has succeeded, and the shop knows."""
+    payment = start_payment(user, order)
+    sandbox_succeed(payment)
+    payment.refresh_from_db()
+    return payment
