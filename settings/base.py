@@ -92,6 +92,8 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # (attempts, seconds) allowed for one user name from one address, and for one address.
 LOGIN_RATE_PER_NAME = (10, 300)
 LOGIN_RATE_PER_ADDRESS = (100, 300)
+# (new shoppers, seconds) allowed for one address; whole offices and phone networks share one.
+REGISTER_RATE_PER_ADDRESS = (100, 3600)
 
 # --- the API
 REST_FRAMEWORK = {
@@ -101,7 +103,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["shop.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "shop.api.pagination.PageNumbers",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shop.api.renderers.AlwaysJSON",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "shop.api.schema.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is a method like another: not allowed
     "EXCEPTION_HANDLER": "shop.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -123,6 +126,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # What the converters of shop.api.converters let through.
+    "PATH_CONVERTER_OVERRIDES": {
+        "id": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
+        "number": {"type": "string", "pattern": "^[0-9]{24}$"},
+    },
 }
 MAX_BODY_BYTES = 256 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
@@ -132,6 +140,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 MEDIA_URL = "media/"
 MEDIA_ROOT = VAR_DIR / "media"
+SERVE_MEDIA = False
 
 # --- the shop
 # How a transaction takes units where a pool does not say otherwise: pessimistic or optimistic.

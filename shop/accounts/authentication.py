@@ -30,7 +30,14 @@ def verified(kind: type[T], text: str) -> T:
         return kind(text)
     # A token's header is parsed before its signature is: what the library does not expect there
     # (depth, types, bytes) is the sender's fault too.
-    except (TokenError, ValueError, TypeError, RecursionError) as error:
+    except (
+        TokenError,
+        ArithmeticError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise AuthenticationFailed from error
 
 
