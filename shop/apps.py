@@ -1,11 +1,17 @@
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
+from shop import celery  # noqa: F401  shared tasks belong to this app, in every process
+from shop.ops import logs
+
 
 class ShopConfig(AppConfig):
     name = "shop"
     verbose_name = "Shop"
 
     def ready(self) -> None:
-        # Each app's promises, registered with shop.pools.audit as its `audit` module is imported.
-        autodiscover_modules("promises")
+        # Django calls LOGGING_CONFIG only where LOGGING is not empty.
+        logs.configure({})
+        # Each app's promises (shop.pools.audit) and health checks (shop.ops.health), registered
+        # as its modules of these names are imported.
+        autodiscover_modules("promises", "health")
