@@ -23,11 +23,16 @@ T = TypeVar("T", bound=Token)
 
 
 def verified(kind: type[T], text: str) -> T:
-    """The token that `text` is. Raises AuthenticationFailed for anything but a valid `kind`."""
+    """The token that `text` is, with a user's id in it.
+
+    Raises AuthenticationFailed for anything but a valid `kind`.
+    """
     if len(text) > MAX_TOKEN_LENGTH:
         raise AuthenticationFailed
     try:
-        return kind(text)
+        token = kind(text)
+        int(token["user_id"])
+        return token
     # A token's header is parsed before its signature is: what the library does not expect there
     # (depth, types, bytes) is the sender's fault too.
     except (

@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.translation import gettext
 from django.views import defaults
 from prometheus_client import Counter
@@ -56,7 +56,6 @@ _FRAMEWORK: Mapping[type[Exception], type[Refusal]] = {
     Http404: NotFound,
     exceptions.MethodNotAllowed: MethodNotAllowed,
     exceptions.UnsupportedMediaType: UnsupportedMediaType,
-    RequestDataTooBig: PayloadTooLarge,
 }
 
 
@@ -87,6 +86,11 @@ def as_refusal(error: BaseException) -> Refusal | None:
         return Invalid(errors=field_errors(error.detail))
     if isinstance(error, exceptions.ParseError):
         return Invalid(errors=[_field_error("", error.detail)])
+    if isinstance(error, RequestDataTooBig):
+        return PayloadTooLarge()
+    if isinstance(error, SuspiciousOperation | BadRequest | UnreadablePostError):
+        message = gettext("The request is malformed.")
+        return Invalid(errors=[{"field": "", "code": "malformed", "message": message}])
     if isinstance(error, exceptions.Throttled):
         return RateLimited(retry_after=math.ceil(error.wait or 1))
     if isinstance(error, OperationalError | InterfaceError):
@@ -167,11 +171,7 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A request that Django refuses before any view: host, size, number of fields."""
     if not request.path.startswith(API_PREFIX):
         return defaults.bad_request(request, exception)
-    refusal = as_refusal(exception)
-    if refusal is None:
-        message = gettext("The request is malformed.")
-        refusal = Invalid(errors=[{"field": "", "code": "malformed", "message": message}])
-    return _answer(refusal)
+    return _answer(as_refusal(exception) or Invalid())
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
-from shop.errors import UnsupportedMediaType
+UTF_8 = ("utf-8", "utf8")
 
 # Made once: json.dumps(cls=...) would make one for every answer.
 _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -37,15 +37,11 @@ class AlwaysJSON(BaseContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str | None]:
-        # Django decodes even the query string by the charset of the content type, and takes any
-        # codec that Python knows. JSON is UTF-8.
-        if (request._request.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
-            raise UnsupportedMediaType
         return renderers[0], renderers[0].media_type
 
     def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
-        media_type = request.content_type.partition(";")[0].strip().lower()
-        for parser in parsers:
-            if parser.media_type == media_type:
-                return parser
-        return None
+        django_request = request._request
+        if django_request.content_params.get("charset", "utf-8").lower() not in UTF_8:
+            return None
+        media_type = (django_request.content_type or "").lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)

@@ -1,0 +1,39 @@
+"""Fixtures that every folder of tests may use. What only one of them needs lives there."""
+
+from collections.abc import Callable
+
+import pytest
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from shop.accounts.models import User
+from tests.factories import make_user
+
+
+class JSONClient(APIClient):
+    """A client that sends JSON unless told otherwise."""
+
+    default_format = "json"
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """A client nobody is logged in with."""
+    return JSONClient()
+
+
+@pytest.fixture
+def login() -> Callable[[User], APIClient]:
+    """A client for each user it is given, with that user's access token."""
+
+    def client_of(user: User) -> APIClient:
+        client = JSONClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+        return client
+
+    return client_of
+
+
+@pytest.fixture
+def shopper(db: None) -> User:
+    return make_user("shopper")
