@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
+from kombu.transport import TRANSPORT_ALIASES
 
 from settings.base import *  # noqa: F403
 from settings.base import STATIC_ROOT, VAR_DIR, env
@@ -41,18 +42,22 @@ DATABASES = {
     }
 }
 
-# kombu's filesystem transport: both directions are one folder that web, worker and beat share.
+# A folder of messages that web, worker and beat share; `files` is the transport of shop.broker.
 _broker = VAR_DIR / "broker"
 for _folder in ("messages", "control"):
     (_broker / _folder).mkdir(parents=True, exist_ok=True)
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-CELERY_BROKER_URL = "filesystem://"
-CELERY_BROKER_TRANSPORT_OPTIONS = {
+TRANSPORT_ALIASES["files"] = "shop.broker:Transport"
+CELERY_BROKER_URL = "files://localhost"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
     "data_folder_in": str(_broker / "messages"),
     "data_folder_out": str(_broker / "messages"),
     "control_folder": str(_broker / "control"),
     "store_processed": False,
+    "polling_interval": 0.2,  # seconds between two looks into the empty folder
 }
+# Nobody asks this worker anything, so it need not look for questions either.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
 SANDBOX_PAYMENTS = True
 SERVE_MEDIA = True

@@ -1,0 +1,167 @@
+"""`make test`: the whole suite on SQLite and on a MariaDB and Redis of its own; then what was done.
+
+`python3 -m deploy.local.test [--soak] [pytest's arguments]`. Where the servers or their driver
+can't be had, the SQLite part runs and the summary says what was left out. The exit code is 0 only
+when every run had tests and all of them passed. Data, logs and reports are in `var/test/`.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import NoReturn
+from xml.etree import ElementTree
+
+from deploy.local import packages, servers, venv
+from deploy.local.processes import PYTHON, ROOT, VAR, LocalError, private_directory, say
+from deploy.local.running import TESTS_LOCK, only_one
+
+FOLDER = VAR / "test"
+NO_TESTS = 5
+# For pytest to end its tests and what they started, after an interruption.
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of pytest came to, and on what."""
+
+    on: str
+    exit_code: int
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    note: str = ""
+
+    def line(self) -> str:
+        """One line of the summary."""
+        counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+        if self.exit_code == NO_TESTS:
+            counts = "NO TESTS RAN"
+        elif self.exit_code != 0 and not self.failed:
+            counts += f", pytest broke off with exit code {self.exit_code}"
+        return f"  {self.on}: {counts} in {self.seconds:.0f} s{self.note}"
+
+
+def install(*, soak: bool) -> str | None:
+    """Fills `.venv`, and the machine where that is possible; returns why MariaDB must be left out.
+
+    Raises LocalError when not even SQLite's part can run.
+    """
+    reason = None
+    needs = [packages.SERVERS] if venv.has_driver() else [packages.SERVERS, packages.BUILD_TOOLS]
+    try:
+        packages.ensure(*needs)
+    except LocalError as error:
+        if soak:
+            raise
+        reason = str(error)
+    buildable = venv.has_driver() or not packages.BUILD_TOOLS.missing()
+    venv.install("requirements-dev.txt", without=() if buildable else (venv.DRIVER,))
+    return reason
+
+
+def run_all(arguments: Sequence[str], *, soak: bool, left_out: str | None) -> list[Outcome]:
+    """Runs pytest on each database, one after the other; the servers only while they are needed."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    private_directory(FOLDER)
+    outcomes = []
+    if not soak:
+        outcomes.append(
+            _pytest(
+                ["-m", "not soak and not mariadb", *arguments],
+                on=f"SQLite {_sqlite_version()}",
+                env={"TEST_DATABASE": "sqlite"},
+            )
+        )
+    if left_out:
+        return outcomes
+    with servers.MariaDB(FOLDER / "mariadb") as mariadb, servers.Redis(FOLDER / "redis") as redis:
+        outcome = _pytest(
+            ["-m", "soak" if soak else "not soak", *arguments],
+            on=f"MariaDB {mariadb.version()} and Redis {redis.version()}",
+            env={"TEST_DATABASE": "mariadb", **mariadb.env(), **redis.env()},
+        )
+        served = f"; they served {mariadb.served():,} statements and {redis.served():,} commands"
+        return [*outcomes, replace(outcome, note=served)]
+
+
+def _pytest(arguments: Sequence[str], *, on: str, env: Mapping[str, str]) -> Outcome:
+    say(f"\n=== {on}")
+    report = FOLDER / f"{env['TEST_DATABASE']}.xml"
+    with subprocess.Popen(
+        [PYTHON, "-m", "pytest", f"--junitxml={report}", *arguments],
+        cwd=ROOT,
+        # Files of the tests stay apart from those of a shop that runs here.
+        env={**os.environ, "SCARCE_VAR": str(FOLDER / "files"), **env},
+        # So that an interruption reaches it once, and from here.
+        start_new_session=True,
+    ) as process:
+        try:
+            exit_code = process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=PATIENCE_SECONDS)
+            raise
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+    counts = {"tests": 0.0, "failures": 0.0, "errors": 0.0, "skipped": 0.0, "time": 0.0}
+    if report.exists():
+        for suite in ElementTree.parse(report).iter("testsuite"):  # noqa: S314
+            counts = {name: counts[name] + float(suite.get(name, 0)) for name in counts}
+    failed = int(counts["failures"] + counts["errors"])
+    skipped = int(counts["skipped"])
+    return Outcome(
+        on=on,
+        exit_code=exit_code,
+        passed=max(0, int(counts["tests"]) - failed - skipped),
+        failed=failed,
+        skipped=skipped,
+        seconds=counts["time"],
+    )
+
+
+def _sqlite_version() -> str:
+    command = [PYTHON, "-c", "import sqlite3; print(sqlite3.sqlite_version)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """0 when every run had tests and all passed, 1 when not, 130 when interrupted."""
+    soak, arguments = "--soak" in sys.argv, [a for a in sys.argv[1:] if a != "--soak"]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        with only_one(TESTS_LOCK, f"a run of the tests (process {os.getpid()})"):
+            left_out = install(soak=soak)
+            outcomes = run_all(arguments, soak=soak, left_out=left_out)
+    except LocalError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say("\nInterrupted; nothing is left running.")
+        return 130
+    say("\n=== Summary")
+    for outcome in outcomes:
+        say(outcome.line())
+    if left_out:
+        say(f"  LEFT OUT: everything on MariaDB and Redis. {left_out}")
+    good = all(outcome.exit_code == 0 for outcome in outcomes)
+    say("  All passed." if good else "  FAILED.")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

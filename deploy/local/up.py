@@ -1,0 +1,261 @@
+"""`make run` and `make stack`: one shop on this machine, all of its processes, until Ctrl-C.
+
+`python -m deploy.local.up embedded|stack`. Migrates, seeds the demo, starts web, Celery worker and
+Celery beat (and, for `stack`, MariaDB and Redis before them), waits until the shop answers, says
+where it is, and then watches: when one process ends, all are stopped and the exit code is 1.
+However it ends, nothing is left running. The children's output is in `var/log/`.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from deploy.local import servers
+from deploy.local.processes import (
+    PYTHON,
+    ROOT,
+    VAR,
+    Child,
+    LocalError,
+    listening,
+    say,
+    stop_all,
+    tail,
+)
+from deploy.local.running import SHOP_LOCK, announced, only_one
+
+ABOUT = {
+    "embedded": "SQLite, no server beside it",
+    "stack": "MariaDB and Redis, private to this folder",
+}
+COMMAND = {"embedded": "make run", "stack": "make stack"}
+WEB_WORKERS = {"embedded": "1", "stack": "2"}
+# Tasks only look for work in the database, so two at a time are plenty. The embedded worker uses
+# threads: one process less, and it stops at once.
+POOL = {"embedded": "threads", "stack": "prefork"}
+READY_SECONDS = 60.0
+STOP_SECONDS = 6.0
+# Never through a proxy, whatever the environment says.
+_http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, or a signal that means the same."""
+
+
+def up(mode: str, port: int) -> None:
+    """Runs the shop until it is interrupted. Raises LocalError when it can't or when it breaks."""
+    started = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(
+            only_one(SHOP_LOCK, f"a shop on http://127.0.0.1:{port} (process {os.getpid()})")
+        )
+        _check_port(mode, port)
+        env = {"DJANGO_SETTINGS_MODULE": f"settings.{mode}"}
+        if mode == "stack":
+            for server in (servers.MariaDB(VAR / "mariadb"), servers.Redis(VAR / "redis")):
+                say(f"Starting {server.name} on port {server.port} ...")
+                stack.enter_context(server)
+                env |= server.env()
+        stack.enter_context(announced(env))
+        logins = _prepare(env)
+        children = stack.enter_context(_running(_children(mode, port, env)))
+        _wait_until_live(port, children)
+        say(_banner(mode, port, logins, seconds=time.monotonic() - started))
+        while True:
+            _check_alive(children)
+            time.sleep(0.2)
+
+
+def web_command(mode: str, *, port: int) -> list[str | Path]:
+    """The command of the web processes, on 127.0.0.1:port."""
+    return [
+        *(PYTHON, "-m", "granian", "--interface", "wsgi"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", WEB_WORKERS[mode], "--blocking-threads", "4"),
+        *("--workers-kill-timeout", "3", "--no-ws"),
+        "shop.wsgi:application",
+    ]
+
+
+def _check_port(mode: str, port: int) -> None:
+    if listening(port):
+        free = next((other for other in range(port + 1, port + 100) if not listening(other)), 8001)
+        raise LocalError(
+            f"Port {port} is in use by another program. Choose another one:\n\n"
+            f"    PORT={free} {COMMAND[mode]}"
+        )
+
+
+def _prepare(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    say("Migrating the database and seeding the demo ...")
+    done = subprocess.run(
+        [PYTHON, "-m", "deploy.local.prepare"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        cwd=ROOT,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LocalError(f"That failed:\n{done.stderr[-4000:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _children(mode: str, port: int, env: Mapping[str, str]) -> list[Child]:
+    metrics = VAR / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    child_env = {
+        **os.environ,
+        **env,
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PYTHONUNBUFFERED": "1",
+    }
+    celery: list[str | Path] = [PYTHON, "-m", "celery", "-A", "shop.celery"]
+    commands: dict[str, list[str | Path]] = {
+        "web": web_command(mode, port=port),
+        "worker": [
+            *(*celery, "worker", "--pool", POOL[mode], "--concurrency", "2"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ],
+        "beat": [*celery, "beat"],
+    }
+    children = []
+    for name, command in commands.items():
+        log = VAR / "log" / f"{name}.log"
+        log.unlink(missing_ok=True)
+        children.append(Child(name, command, log=log, env=child_env))
+    return children
+
+
+@contextmanager
+def _running(children: list[Child]) -> Iterator[list[Child]]:
+    say("Starting web, worker and beat ...")
+    try:
+        for child in children:
+            child.start()
+        yield children
+    finally:
+        stop_all(children, seconds=STOP_SECONDS)
+
+
+def _check_alive(children: list[Child]) -> None:
+    for child in children:
+        if (code := child.exit_code()) is not None:
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise LocalError(
+                f"{tail(child.log)}\n\n{child.name} ended by itself ({how}), so all of the shop "
+                f"was stopped. Above: the end of {child.log.relative_to(ROOT)}."
+            )
+
+
+def _wait_until_live(port: int, children: list[Child]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            with _http.open(f"http://127.0.0.1:{port}/livez", timeout=5):
+                return
+        except OSError as error:
+            _check_alive(children)
+            if time.monotonic() > deadline:
+                raise LocalError(
+                    f"The shop did not answer within {READY_SECONDS:.0f} s ({error}). "
+                    f"The end of its log:\n\n{tail(children[0].log)}"
+                ) from error
+        time.sleep(0.1)
+
+
+def _banner(mode: str, port: int, logins: Mapping[str, tuple[str, str]], *, seconds: float) -> str:
+    base = f"http://127.0.0.1:{port}"
+    return f"""
+Scarce is up after {seconds:.1f} s ({mode}: {ABOUT[mode]}).
+
+  API        {base}/api/v1/goods      pages: {base}/api/docs/
+  admin      {base}/admin/            {" / ".join(logins["operator"])}
+  shopper    {" / ".join(logins["shopper"])}
+
+Place an order (copy, paste into another terminal):
+
+{_first_order(base, logins["shopper"])}
+
+`.venv/bin/python manage.py ...` in this folder talks to this shop. Logs: var/log/. Ctrl-C stops it.
+"""
+
+
+def _first_order(base: str, shopper: tuple[str, str]) -> str:
+    """A command that orders something of what the shop has right now."""
+    api = f"{base}/api/v1"
+    login = json.dumps(dict(zip(("username", "password"), shopper, strict=True)))
+    try:
+        token = _call(f"{api}/auth/login", body=login)["access"]
+        addresses = _call(f"{api}/addresses", token=token)
+        address = (addresses["results"] if isinstance(addresses, dict) else addresses)[0]["id"]
+        shelf = _call(f"{api}/goods?page_size=100")["results"]
+        sku = next(sku["id"] for goods in shelf for sku in goods["skus"] if sku["available"])
+    except (OSError, LookupError, StopIteration, ValueError) as error:
+        return f"  (no command: {type(error).__name__} {error}, see var/log/web.log)"
+    order = json.dumps({"items": [{"sku": sku, "count": 1}], "address": address})
+    typed = "-H 'Content-Type: application/json'"
+    access = (
+        f"$(curl -s {api}/auth/login {typed} -d '{login}'"
+        r""" | sed 's/.*"access": *"\([^"]*\)".*/\1/')"""
+    )
+    return (
+        f"curl -s {api}/orders {typed} \\\n"
+        f'  -H "Authorization: Bearer {access}" \\\n'
+        f"""  -H "Idempotency-Key: $(date +%s)-$$" -d '{order}'; echo"""
+    )
+
+
+def _call(url: str, *, body: str | None = None, token: str | None = None) -> Any:
+    headers = {"Content-Type": "application/json"} if body else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(  # noqa: S310
+        url, data=body.encode() if body else None, headers=headers
+    )
+    with _http.open(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Once: what follows is the tidying up, which is bounded and must not be broken off.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise Interrupted
+
+
+def main() -> int:
+    """Exit code 0 after an interruption, 1 after a failure, which is explained on stderr."""
+    mode = sys.argv[1]
+    port = os.environ.get("PORT", "8000")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise LocalError(f"PORT is {port!r}; it must be a number from 1 to 65535.")
+        if mode == "stack":
+            servers.ensure_installed()
+        up(mode, int(port))
+    except LocalError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except Interrupted:
+        say("\nStopped; nothing is left running. The data stays in var/ (`make clean` forgets it).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
