@@ -11,6 +11,31 @@ from goods.models import Sku, in_reader_language
 from orders.models import ShippingMethod
 from orders.pricing import Freight, Price, PricedItem, price
 from shop.errors import NotFound
+from shop.statements import Select
+
+_offered = ShippingMethod.objects.filter(is_active=True).values_list(
+    "pk", "fee_fen", "free_above_fen"
+)
+_first_shipping = Select(lambda: _offered.order_by("position", "pk")[:1])
+_shipping = Select(lambda pk: _offered.filter(pk=pk).order_by())
+_skus = Select(
+    lambda *sku_ids: Sku.objects.filter(pk__in=sku_ids)
+    .order_by("pk")
+    .values_list(
+        "pk",
+        "goods__title",
+        "goods__title_en",
+        "spec",
+        "price_fen",
+        "on_shelf",
+        "goods__on_shelf",
+        "pool_id",
+        "pool__strategy",
+        "pool__available",
+        "pool__open",
+        Now(),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +80,7 @@ class Basket:
 
     lines: Sequence[BasketLine]
     price: Price
-    shipping_method: ShippingMethod | None
+    shipping_method_id: int | None
     read_at: datetime
 
 
@@ -64,16 +89,13 @@ def quote(items: Mapping[int, int], *, shipping_method_id: int | None = None) ->
 
     Raises NotFound for a SKU that is not on sale or a shipping method that is not offered.
     """
-    shipping = _shipping_method(shipping_method_id)
+    method_id, freight = _freight(shipping_method_id)
     lines, read_at = _read(items)
     missing = set(items) - {line.sku_id for line in lines if line.on_sale}
     if missing or read_at is None:
         raise NotFound(sku=min(missing))
-    freight = (
-        Freight(shipping.fee_fen, shipping.free_above_fen) if shipping is not None else Freight(0)
-    )
     breakdown = price([PricedItem(line.price_fen, line.count) for line in lines], freight=freight)
-    return Basket(lines, breakdown, shipping, read_at)
+    return Basket(lines, breakdown, method_id, read_at)
 
 
 def basket_lines(items: Mapping[int, int]) -> list[BasketLine]:
@@ -81,40 +103,25 @@ def basket_lines(items: Mapping[int, int]) -> list[BasketLine]:
     return _read(items)[0]
 
 
-def _shipping_method(shipping_method_id: int | None) -> ShippingMethod | None:
-    """The one asked for, else the first that is offered, else none (a shop that only hands over)."""
-    offered = ShippingMethod.objects.filter(is_active=True)
+def _freight(shipping_method_id: int | None) -> tuple[int | None, Freight]:
+    """The method asked for, else the first that is offered, else none: a shop that hands over."""
     if shipping_method_id is None:
-        return offered.first()
-    method = offered.filter(pk=shipping_method_id).first()
-    if method is None:
-        raise NotFound(shipping_method=shipping_method_id)
-    return method
+        row = _first_shipping.row()
+    else:
+        row = _shipping.row(shipping_method_id)
+        if row is None:
+            raise NotFound(shipping_method=shipping_method_id)
+    if row is None:
+        return None, Freight(0)
+    method_id, fee_fen, free_above_fen = row
+    return method_id, Freight(fee_fen, free_above_fen)
 
 
 def _read(items: Mapping[int, int]) -> tuple[list[BasketLine], datetime | None]:
     """SKUs with goods and pool, and the database's clock, in one statement, by SKU id."""
-    rows = (
-        Sku.objects.filter(pk__in=list(items))
-        .order_by("pk")
-        .values_list(
-            "pk",
-            "goods__title",
-            "goods__title_en",
-            "spec",
-            "price_fen",
-            "on_shelf",
-            "goods__on_shelf",
-            "pool_id",
-            "pool__strategy",
-            "pool__available",
-            "pool__open",
-            Now(),
-        )
-    )
     lines = []
     read_at = None
-    for row in rows:
+    for row in _skus.rows(*items):
         pk, title, title_en, spec, price_fen, on_shelf, goods_on_shelf, *pool, read_at = row
         pool_id, strategy, stock, is_open = pool
         lines.append(

@@ -18,9 +18,9 @@ from orders.models import Order
 from orders.settlement import settle
 from orders.states import State
 from shop import transactions
-from shop.accounts.models import Address
+from shop.accounts.selectors import address_snapshot
 from shop.api.idempotency import Answer, RequestKey, insert, once
-from shop.errors import Busy, Ended, InsufficientStock, Invalid, NotFound, PriceChanged, SoldOut
+from shop.errors import Busy, Ended, InsufficientStock, Invalid, PriceChanged, SoldOut
 from shop.numbers import new_number
 from shop.pools.services import admitted
 from shop.pools.strategies import Closed, Shortage
@@ -61,9 +61,7 @@ def _place(user: "User", key: RequestKey, checkout: Checkout) -> Order:
 
 
 def _place_basket(user: "User", key: RequestKey, checkout: Checkout) -> Order:
-    address = Address.objects.filter(pk=checkout.address_id, user=user).first()
-    if address is None:
-        raise NotFound(address=checkout.address_id)
+    address = address_snapshot(user_id=user.pk, address_id=checkout.address_id)
     wanted = checkout.items if checkout.items is not None else cart.cart_lines(user)
     if not wanted:
         raise Invalid(
@@ -101,7 +99,7 @@ def _refuse_early(basket: Basket, checkout: Checkout) -> None:
             raise _short(line, line.stock)
 
 
-def _new_order(basket: Basket, *, key: RequestKey, address: Address, remark: str) -> Order:
+def _new_order(basket: Basket, *, key: RequestKey, address: dict[str, str], remark: str) -> Order:
     """The row as it will be once settled in this same transaction; 0 fen are paid at once."""
     is_free = basket.price.total_fen == 0
     now = basket.read_at
@@ -115,8 +113,8 @@ def _new_order(basket: Basket, *, key: RequestKey, address: Address, remark: str
         freight_fen=basket.price.freight_fen,
         discount_fen=basket.price.discount_fen,
         total_fen=basket.price.total_fen,
-        shipping_method=basket.shipping_method,
-        address=address.snapshot(),
+        shipping_method_id=basket.shipping_method_id,
+        address=address,
         remark=remark,
         created_at=now,
         expires_at=None if is_free else now + timedelta(seconds=settings.ORDER_PAY_SECONDS),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from orders.models import Order, OrderLine
 from shop.pools import services as pools
 from shop.pools.strategies import Take
+from shop.statements import insert
 
 
 def settle(orders: Sequence[Order], *, strategies: Mapping[int, str]) -> None:
@@ -17,16 +18,18 @@ def settle(orders: Sequence[Order], *, strategies: Mapping[int, str]) -> None:
     `strategies`: pool id -> the pool's own strategy, "" for the setting. Raises Shortage, Closed
     or Busy; the caller rolls back.
     """
-    OrderLine.objects.bulk_create(
-        OrderLine(
-            order=order,
-            sku_id=line["sku"],
-            pool_id=line["pool"],
-            price_fen=line["price_fen"],
-            count=line["count"],
-        )
-        for order in orders
-        for line in order.snapshot
+    insert(
+        [
+            OrderLine(
+                order=order,
+                sku_id=line["sku"],
+                pool_id=line["pool"],
+                price_fen=line["price_fen"],
+                count=line["count"],
+            )
+            for order in orders
+            for line in order.snapshot
+        ]
     )
     for order in orders:
         pools.take(

@@ -27,15 +27,6 @@ class Address(models.Model):
     def __str__(self) -> str:
         return f"{self.region} {self.detail}"
 
-    def snapshot(self) -> dict[str, str]:
-        """What an order keeps of it."""
-        return {
-            "name": self.name,
-            "phone": self.phone,
-            "region": self.region,
-            "detail": self.detail,
-        }
-
 
 class RateWindow(models.Model):
     """How often `subject` did `scope` in the window that began at `started_at`."""

@@ -4,6 +4,7 @@ from django.db.models import QuerySet
 
 from shop.accounts.models import Address, User
 from shop.errors import NotFound
+from shop.statements import Select
 
 
 def addresses_of(user: User) -> QuerySet[Address]:
@@ -17,3 +18,19 @@ def address_of(user: User, *, address_id: int) -> Address:
     if address is None:
         raise NotFound
     return address
+
+
+_snapshot = Select(
+    lambda address_id, user_id: Address.objects.filter(pk=address_id, user_id=user_id).values_list(
+        "name", "phone", "region", "detail"
+    )
+)
+
+
+def address_snapshot(*, address_id: int, user_id: int) -> dict[str, str]:
+    """What an order keeps of an address. Raises NotFound, also when it is somebody else's."""
+    row = _snapshot.row(address_id, user_id)
+    if row is None:
+        raise NotFound(address=address_id)
+    name, phone, region, detail = row
+    return {"name": name, "phone": phone, "region": region, "detail": detail}

@@ -17,6 +17,7 @@ from django.db import IntegrityError, OperationalError, models
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shop import statements
 from shop.errors import (
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
@@ -106,7 +107,7 @@ def insert(row: Keyed) -> None:
     second), IntegrityError when it was.
     """
     try:
-        row.save(force_insert=True)
+        statements.insert([row])
     except OperationalError as error:
         if error_number(error) == LOCK_WAIT_TIMEOUT:
             raise RequestInProgress from error

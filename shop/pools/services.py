@@ -18,6 +18,7 @@ from django.db.models import F
 from shop.pools.admission import admission
 from shop.pools.models import Movement, Pool, PoolMovement
 from shop.pools.strategies import STRATEGIES, Shortage, Take
+from shop.statements import insert
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
@@ -118,7 +119,9 @@ def _merged(units: Sequence[Take]) -> list[Take]:
 
 
 def _record(movements: Iterable[PoolMovement]) -> None:
-    PoolMovement.objects.bulk_create(list(movements), batch_size=BATCH)
+    rows = list(movements)
+    for start in range(0, len(rows), BATCH):
+        insert(rows[start : start + BATCH])
 
 
 def _require_transaction() -> None:

@@ -13,10 +13,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from django.db.models import F
+from django.db import connection
 
 from shop.errors import Busy
 from shop.pools.models import Pool
+from shop.statements import Select
+
+# Written out, as they are on the path of every order: the condition belongs in WHERE, because the
+# row count of an UPDATE says how many rows matched.
+TAKE = (
+    f"UPDATE {Pool._meta.db_table} SET available = available - %s, taken = taken + %s"  # noqa: S608
+    " WHERE id = %s"
+)
+TAKE_IF_ENOUGH = f"{TAKE} AND open AND available >= %s"
+
+_locked = Select(
+    lambda *pool_ids: Pool.objects.locked(pool_ids).values_list("pk", "available", "open")
+)
+_seen = Select(lambda pool_id: Pool.objects.filter(pk=pool_id).values_list("available", "open"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +75,23 @@ def _refuse(take: Take, *, available: int, is_open: bool) -> None:
         raise Shortage(take.pool_id, available)
 
 
-def _move(take: Take) -> dict[str, F]:
-    return {"available": F("available") - take.count, "taken": F("taken") + take.count}
+def _update(sql: str, *values: int) -> int:
+    """Rows matched."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.rowcount
 
 
 class Pessimistic:
     """One ordered locking read of all the rows, a decision from what it returned, then the writes."""
 
     def take(self, takes: Sequence[Take]) -> None:
-        rows = {
-            pool_id: (available, is_open)
-            for pool_id, available, is_open in Pool.objects.locked(
-                take.pool_id for take in takes
-            ).values_list("pk", "available", "open")
-        }
+        rows = {pool_id: row for pool_id, *row in _locked.rows(*(take.pool_id for take in takes))}
         for take in takes:
             available, is_open = rows[take.pool_id]
             _refuse(take, available=available, is_open=is_open)
         for take in takes:
-            Pool.objects.filter(pk=take.pool_id).update(**_move(take))
+            _update(TAKE, take.count, take.count, take.pool_id)
 
 
 class Optimistic:
@@ -99,16 +111,13 @@ class Optimistic:
         for attempt in range(self.ATTEMPTS):
             if self._update(take):
                 return
-            available, is_open = (
-                Pool.objects.filter(pk=take.pool_id).values_list("available", "open").get()
-            )
+            available, is_open = _seen.rows(take.pool_id)[0]
             _refuse(take, available=available, is_open=is_open)
             time.sleep(random.uniform(0, 0.001 * 2**attempt))  # noqa: S311
         raise Busy
 
     def _update(self, take: Take) -> bool:
-        takeable = Pool.objects.filter(pk=take.pool_id, open=True, available__gte=take.count)
-        return takeable.update(**_move(take)) == 1
+        return _update(TAKE_IF_ENOUGH, take.count, take.count, take.pool_id, take.count) == 1
 
 
 STRATEGIES: dict[str, TakeStrategy] = {

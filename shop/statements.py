@@ -1,0 +1,97 @@
+"""Statements that the ORM writes once, for the few places where that costs more than running them.
+
+On the path of an order the ORM spends about 250 microseconds on composing a SELECT or an INSERT that
+is the same each time, and the database 60 on answering it. `Select` keeps the composed text and fills
+in the values; `insert` knows a model's columns by heart. What they send is what the ORM would send.
+Everywhere else, use the ORM.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.db import connection, models
+
+# Stand-ins for the values while a statement is composed; nothing else looks like them.
+FIRST_MARKER = 7_340_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    sql: str
+    # For each %s: the place of the caller's value, or the statement's own constant.
+    parameters: Sequence[tuple[int | None, Any]]
+    compiler: Any
+    converters: Any
+
+
+class Select:
+    """A query over integer parameters, composed when first asked for.
+
+    `build(*values)` returns the `values_list` query set; it is called once for each number of
+    values, with stand-ins for them, so it must put each value into the query as it is.
+    """
+
+    def __init__(self, build: Callable[..., models.QuerySet[Any, Any]]) -> None:
+        self._build = build
+        self._composed: dict[tuple[str, int], _Composed] = {}
+
+    def rows(self, *values: int) -> list[tuple[Any, ...]]:
+        """The rows of the query for these values."""
+        key = (connection.vendor, len(values))
+        composed = self._composed.get(key)
+        if composed is None:
+            composed = self._composed[key] = self._compose(len(values))
+        parameters = [
+            constant if place is None else values[place]
+            for place, constant in composed.parameters
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(composed.sql, parameters)
+            rows = cursor.fetchall()
+        if composed.converters:
+            rows = composed.compiler.apply_converters(rows, composed.converters)
+        return [tuple(row) for row in rows]
+
+    def row(self, *values: int) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        return next(iter(self.rows(*values)), None)
+
+    def _compose(self, count: int) -> _Composed:
+        places = {FIRST_MARKER + place: place for place in range(count)}
+        compiler = self._build(*places).query.get_compiler(connection=connection)
+        sql, parameters = compiler.as_sql()
+        used = [(places.get(value), value) for value in parameters]
+        missing = set(range(count)) - {place for place, _ in used}
+        if missing:
+            raise ValueError(f"values {sorted(missing)} are not in the query: {sql}")
+        converters = compiler.get_converters([column[0] for column in compiler.select])
+        return _Composed(sql, used, compiler, converters)
+
+
+@cache
+def _insertion(model: type[models.Model]) -> "tuple[str, str, Sequence[models.Field[Any, Any]]]":
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    head = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES "
+    return head, f"({', '.join(['%s'] * len(fields))})", fields
+
+
+def insert(rows: Sequence[models.Model]) -> None:
+    """Stores new rows of one model in one statement. A single row learns its id; several do not
+    (no database says so of all of them, and MySQL of none)."""
+    head, slot, fields = _insertion(type(rows[0]))
+    values = [
+        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        for row in rows
+        for field in fields
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(head + ", ".join([slot] * len(rows)), values)
+        if len(rows) == 1:
+            rows[0].pk = cursor.lastrowid
+    for row in rows:
+        row._state.adding = False
+        row._state.db = connection.alias
