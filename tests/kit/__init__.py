@@ -1,0 +1,1 @@
+"""What tests of races and faults are made of: real threads, real sockets, real databases."""
