@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -222,6 +223,29 @@ def _record_refunded(refund: Refund) -> None:
     if order.status == State.REFUNDING and not still_due:
         move([order], State.REFUNDED, actor="provider")
 
+
+def refund_retry(*, refund_no: str, operator: "User") -> bool:
+    """Makes a refund that the provider has not done yet due now, for an operator.
+
+    Returns False, and changes nothing, for one that is done. Leaves an entry in the operator's
+    log, in the same transaction. Raises NotFound.
+    """
+
+    def write() -> bool:
+        refunds = Refund.objects.select_for_update().annotate(db_now=Now())
+        refund = refunds.filter(refund_no=refund_no).first()
+        if refund is None:
+            raise NotFound(refund=refund_no)
+        waiting = Refund.objects.filter(pk=refund.pk, status=Refund.Status.PENDING)
+        # The clock as it was read: whoever claims the refund compares due_at exactly.
+        if not waiting.update(due_at=refund.db_now):
+            return False
+        LogEntry.objects.log_actions(
+            operator.pk, [refund], CHANGE, "retry: due now", single_object=True
+        )
+        return True
+
+    return transactions.run(write)
 
 
 def sandbox_succeed(payment: Payment) -> None:

@@ -1,0 +1,271 @@
+"""Orders for operators: facts to read, and the three steps that are theirs: accept, refuse, ship.
+
+A step is a page of its own, sent by POST, that calls a service of `orders.lifecycle`. The service
+writes the order's history, with operator and reason, in the transaction that moves the order; the
+entry in the operators' log follows in a transaction of its own. No form has a field for a price, a
+state or a counter, and none saves an order.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from orders import lifecycle
+from orders.forms import AcceptForm, RefuseForm, ShipForm
+from orders.models import Order, ShippingMethod
+from orders.selectors import orders_now
+from orders.sheet import STATE_LABELS, tables_of
+from orders.states import State, sources
+from shop import transactions
+from shop.backoffice import FactsAdmin, money_column, ticked
+from shop.errors import Refusal
+
+ORDER_NO = re.compile(r"[0-9]{24}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something an operator does to an order: its page, its form, its service."""
+
+    name: str
+    title: str | Promise
+    done: str | Promise
+    form: type[forms.Form]
+    service: Callable[..., Order]
+    # Where the page is offered; the service decides for itself.
+    offered_in: frozenset[State]
+
+
+ACCEPT = Step(
+    name="accept",
+    title=_("Accept"),
+    done=_("%(order)s is accepted."),
+    form=AcceptForm,
+    service=lifecycle.order_accept,
+    offered_in=sources(State.ACCEPTED),
+)
+REFUSE = Step(
+    name="refuse",
+    title=_("Refuse and refund"),
+    done=_("%(order)s is refused; its units are back and its money is on the way."),
+    form=RefuseForm,
+    service=lifecycle.order_refuse,
+    offered_in=frozenset({State.PAID, State.ACCEPTED}),
+)
+SHIP = Step(
+    name="ship",
+    title=_("Ship"),
+    done=_("%(order)s is on its way."),
+    form=ShipForm,
+    service=lifecycle.order_ship,
+    offered_in=sources(State.SHIPPED),
+)
+STEPS = (ACCEPT, REFUSE, SHIP)
+
+
+class StatusNowFilter(admin.SimpleListFilter):
+    """By the state that holds now, found through the index over the stored one."""
+
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [(state.value, label) for state, label in STATE_LABELS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        wanted = self.value()
+        if wanted is None:
+            return queryset
+        # What time has done to an order that no sweeper has seen is still stored as unpaid.
+        stored = {wanted, State.UNPAID} if wanted in (State.EXPIRED, State.CLOSING) else {wanted}
+        return queryset.filter(status__in=stored, status_now=wanted)
+
+
+class PlacedFilter(admin.SimpleListFilter):
+    """By the day an order was placed, through the unique index over the order number, which begins
+    with that moment in UTC (`shop.numbers`)."""
+
+    title = _("placed at")
+    parameter_name = "placed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", _("today")), ("7", _("the last 7 days")), ("30", _("the last 30 days"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if self.value() not in ("1", "7", "30"):
+            return queryset
+        first_day = timezone.localdate() - timedelta(days=int(self.value() or 1) - 1)
+        since = timezone.make_aware(datetime.combine(first_day, time.min)).astimezone(UTC)
+        return queryset.filter(order_no__gte=f"{since:%y%m%d%H%M%S}")
+
+
+@admin.register(Order)
+class OrderAdmin(FactsAdmin):
+    list_display = (
+        "order_no",
+        "user",
+        "status_shown",
+        money_column("total_fen", _("total")),
+        "created_at",
+        "expires_at",
+        "paid_at",
+    )
+    list_select_related = ("user",)
+    list_filter = (StatusNowFilter, "kind", PlacedFilter)
+    search_fields = ("order_no", "user__username")
+    search_help_text = _("A whole order number or a whole user name.")
+    actions = ("accept_ticked",)
+    fieldsets: Any = (  # the stubs know no callables as fields
+        (None, {"fields": ("order_no", "user", "kind", "status_shown", "failure", "remark")}),
+        (
+            _("Price"),
+            {
+                "fields": (
+                    money_column("goods_fen", _("goods")),
+                    money_column("freight_fen", _("freight")),
+                    money_column("discount_fen", _("discount")),
+                    money_column("total_fen", _("total")),
+                    money_column("refunded_fen", _("refunded")),
+                )
+            },
+        ),
+        (_("Time"), {"fields": ("created_at", "expires_at", "paid_at")}),
+        (
+            _("Delivery"),
+            {"fields": ("address_shown", "shipping_method", "courier", "tracking_no")},
+        ),
+    )
+    readonly_fields = tuple(field for _name, part in fieldsets for field in part["fields"])
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        return orders_now(super().get_queryset(request))
+
+    def found(self, rows: QuerySet[Order], term: str) -> QuerySet[Order]:
+        if ORDER_NO.fullmatch(term):
+            return rows.filter(order_no=term)
+        return rows.filter(user__username=term)
+
+    @admin.display(description=_("status"))
+    def status_shown(self, order: Any) -> str:
+        return str(STATE_LABELS[State(order.status_now)])
+
+    @admin.display(description=_("address"))
+    def address_shown(self, order: Order) -> str:
+        address = order.address or {}
+        parts = (address.get(name) for name in ("name", "phone", "region", "detail"))
+        return " ".join(part for part in parts if part) or "-"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        order: Any = context["original"]
+        steps = STEPS if self.has_operate_permission(request) else ()
+        context["tables"] = tables_of(order)
+        context["steps"] = [
+            (step.title, reverse(f"admin:orders_order_{step.name}", args=[order.pk]))
+            for step in steps
+            if order.status_now in step.offered_in
+        ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            path(
+                f"<path:object_id>/{step.name}/",
+                self.admin_site.admin_view(self.step_view),
+                {"step": step},
+                name=f"orders_order_{step.name}",
+            )
+            for step in STEPS
+        ]
+        return [*pages, *super().get_urls()]
+
+    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
+        """The page of a step: looks at GET, carries out at POST and goes back to the order."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        order = self.get_object(request, unquote(object_id))
+        if order is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        form = step.form(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            if self._carry_out(request, step, order, form.cleaned_data):
+                messages.success(request, str(step.done) % {"order": order})
+            return redirect("admin:orders_order_change", order.pk)
+        return TemplateResponse(
+            request,
+            "admin/orders/order/step.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": step.title,
+                "order": order,
+                "status": self.status_shown(order),
+                "form": form,
+            },
+        )
+
+    @admin.action(description=_("Accept the ticked orders"), permissions=["operate"])
+    def accept_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Each order is a step of its own: one that can't be accepted keeps no other from it."""
+        done = sum(
+            self._carry_out(request, ACCEPT, order, {}) for order in ticked(request, queryset)
+        )
+        if done:
+            text = ngettext("%(count)d order is accepted.", "%(count)d orders are accepted.", done)
+            messages.success(request, text % {"count": done})
+
+    def _carry_out(
+        self, request: HttpRequest, step: Step, order: Order, said: Mapping[str, str]
+    ) -> bool:
+        """Whether the step was done; what was refused, and why, becomes a message."""
+        try:
+            step.service(order_no=order.order_no, operator=request.user, **said)
+            entry = f"{step.name}: {', '.join(said.values())}" if said else step.name
+            transactions.run(lambda: self.log_change(request, order, entry))
+        except Refusal as refusal:
+            messages.error(request, f"{order}: {_why(refusal)}")
+            return False
+        return True
+
+
+def _why(refusal: Refusal) -> str:
+    """In the operator's words, with the state that was in the way."""
+    why = str(refusal.detail)
+    if "order_status" in refusal.data:
+        state = STATE_LABELS[State(refusal.data["order_status"])]
+        why += " " + gettext("It is: %(state)s.") % {"state": state}
+    return why
+
+
+@admin.register(ShippingMethod)
+class ShippingMethodAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = (
+        "name",
+        "name_en",
+        money_column("fee_fen", _("fee")),
+        money_column("free_above_fen", _("free from")),
+        "is_active",
+        "position",
+    )
+    list_editable = ("is_active", "position")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No: orders name it, and to find out Django would read each of them. Offer it no more."""
+        return False

@@ -1,0 +1,132 @@
+"""What an operator reads of one order beside its own columns: tables of its items, history,
+payments, refunds and stock movements. Reads only, one query a table, each through an index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.models import Order
+from orders.states import State
+from shop.backoffice import money
+from shop.pools.models import Movement, PoolMovement
+
+# The words for operators; clients are told the values.
+STATE_LABELS: Mapping[State, "str | Promise"] = {
+    State.PENDING: gettext_lazy("pending"),
+    State.UNPAID: gettext_lazy("unpaid"),
+    State.CLOSING: gettext_lazy("closing"),
+    State.PAID: gettext_lazy("paid"),
+    State.ACCEPTED: gettext_lazy("accepted"),
+    State.SHIPPED: gettext_lazy("shipped"),
+    State.COMPLETED: gettext_lazy("completed"),
+    State.CANCELLED: gettext_lazy("cancelled"),
+    State.EXPIRED: gettext_lazy("expired"),
+    State.FAILED: gettext_lazy("failed"),
+    State.REFUNDING: gettext_lazy("refunding"),
+    State.REFUNDED: gettext_lazy("refunded"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def tables_of(order: Order) -> list[Table]:
+    """The tables of one order, in four queries however long they are."""
+    return [_items(order), _history(order), _payments(order), _refunds(order), _movements(order)]
+
+
+def _items(order: Order) -> Table:
+    """From the snapshot: what the shopper was promised, whatever the goods are called now."""
+    return Table(
+        _("Items"),
+        [_("SKU"), _("goods"), _("spec"), _("price"), _("count"), _("subtotal")],
+        [
+            [
+                line["sku"],
+                line["goods_title"],
+                line["spec"],
+                money(line["price_fen"]),
+                line["count"],
+                money(line["price_fen"] * line["count"]),
+            ]
+            for line in order.snapshot
+        ],
+    )
+
+
+def _history(order: Order) -> Table:
+    return Table(
+        _("History"),
+        [_("when"), _("from"), _("to"), _("who"), _("reason")],
+        [
+            [
+                move.created_at,
+                STATE_LABELS[State(move.source)],
+                STATE_LABELS[State(move.target)],
+                move.operator or move.actor,
+                move.reason,
+            ]
+            for move in order.moves.select_related("operator").order_by("pk")
+        ],
+    )
+
+
+def _payments(order: Order) -> Table:
+    return Table(
+        _("Payments"),
+        [_("number"), _("provider"), _("amount"), _("status"), _("opened"), _("succeeded")],
+        [
+            [
+                payment.payment_no,
+                payment.provider,
+                money(payment.amount_fen),
+                payment.get_status_display(),
+                payment.created_at,
+                payment.succeeded_at,
+            ]
+            for payment in order.payments.order_by("pk")
+        ],
+    )
+
+
+def _refunds(order: Order) -> Table:
+    return Table(
+        _("Refunds"),
+        [_("number"), _("amount"), _("status"), _("cause"), _("reason"), _("succeeded")],
+        [
+            [
+                refund.refund_no,
+                money(refund.amount_fen),
+                refund.get_status_display(),
+                refund.get_cause_display(),
+                refund.reason,
+                refund.succeeded_at,
+            ]
+            for refund in order.refunds.order_by("pk")
+        ],
+    )
+
+
+def _movements(order: Order) -> Table:
+    # Pool and kind first: the ledger's index begins with them, and it has no other.
+    movements = PoolMovement.objects.filter(
+        pool__in=[line["pool"] for line in order.snapshot],
+        kind__in=(Movement.TAKE, Movement.GIVE_BACK),
+        reference=order.order_no,
+    )
+    return Table(
+        _("Stock"),
+        [_("when"), _("pool"), _("kind"), _("change")],
+        [
+            [movement.created_at, movement.pool_id, movement.get_kind_display(), movement.delta]
+            for movement in movements.order_by("pk")
+        ],
+    )

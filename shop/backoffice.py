@@ -1,0 +1,108 @@
+"""What the operators' pages share: money as people read it, and lists of tables that grow for ever.
+
+A fact of the shop is shown here and never edited: no form writes it, whatever is sent. Its list
+costs the same at any size of the table: no COUNT over it, newest first in every case, searched by
+exact numbers only. What operators may do to a fact are actions, which call a service.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import Promise, cached_property
+from django.utils.translation import gettext
+
+# Rows that a list counts and pages through. Older ones are found by search and filters.
+MOST_ROWS = 5_000
+
+
+def yuan(fen: int) -> str:
+    """`fen` as yuan with two decimals; integer arithmetic only."""
+    whole, rest = divmod(abs(fen), 100)
+    return f"{'-' if fen < 0 else ''}{whole}.{rest:02d}"
+
+
+def money(fen: int) -> str:
+    """An amount as operators read it: in yuan, and in the fen that the shop counts in."""
+    return gettext("¥%(yuan)s (%(fen)s fen)") % {"yuan": yuan(fen), "fen": fen}
+
+
+def money_column(field: str, label: "str | Promise") -> Callable[[Any], str]:
+    """A column, or a fact of a detail page, that shows the amount in `field`."""
+
+    @admin.display(description=label)
+    def column(row: Any) -> str:
+        fen = getattr(row, field)
+        return "-" if fen is None else money(fen)
+
+    column.__name__ = field.removesuffix("_fen")
+    return column
+
+
+class NewestRows(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Pages through the first MOST_ROWS rows, and counts no further than that."""
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list[:MOST_ROWS].count()
+
+
+class NewestFirst(ChangeList):
+    """Ignores `?o=`: any other order of a huge table is a sort of all of it."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+        return ["-pk"]
+
+
+class FactsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Read-only pages of a model that services alone write."""
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a facet is a COUNT
+    paginator = NewestRows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether this operator may use the actions: Django's "change" permission, since nothing
+        else is changed."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) or self.has_operate_permission(request)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return NewestFirst
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (self.found(queryset, term) if term else queryset), False
+
+    def found(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """Those of `rows` that `term` names exactly, through an index."""
+        raise NotImplementedError
+
+
+def ticked(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The rows whose boxes are ticked, oldest first: an action on "all that match" would be one on
+    a table without bound."""
+    chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    return rows.filter(pk__in=chosen).order_by("pk")
