@@ -87,8 +87,12 @@ class QuoteView(ShopperView):
         return Response(QuoteSerializer(basket).data)
 
 
+class OrderPages(Keyset):
+    timed = True
+
+
 class OrdersView(ShopperView):
-    pagination_class = Keyset
+    pagination_class = OrderPages
 
     def get(self, request: Request) -> Response:
         wanted = request.query_params.get("status")
@@ -97,7 +101,9 @@ class OrdersView(ShopperView):
                 errors=[{"field": "status", "code": "invalid_choice", "message": "No such state."}]
             )
         orders = selectors.orders_of(request.user, status=wanted)
-        return paginate(request, orders, OrderSerializer)
+        pages = self.pagination_class()
+        page = pages.paginate_queryset(orders, request, self)
+        return pages.get_paginated_response(OrderSerializer(page, many=True).data)
 
     def post(self, request: Request) -> Response:
         key = request_key(request, route="orders")
