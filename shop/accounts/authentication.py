@@ -14,6 +14,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from shop.accounts.models import User
+from shop.api.fields import BIGINT_MAX
 from shop.errors import AuthenticationFailed
 from shop.statements import Select
 
@@ -21,8 +22,9 @@ SCHEME = "bearer"
 # Ours have about 350 characters.
 MAX_TOKEN_LENGTH = 2_000
 
-# What requests look at; the rest is read when somebody asks.
-FIELDS = ("id", "username", "nickname", "is_active")
+# What requests look at; the rest is read when somebody asks. In the model's own order: `from_db`
+# goes by it, whatever order the names are in.
+FIELDS = ("id", "username", "is_active", "nickname")
 _active_user = Select(
     lambda pk: User.objects.filter(pk=pk, is_active=True).order_by().values_list(*FIELDS)
 )
@@ -39,7 +41,8 @@ def verified(kind: type[T], text: str) -> T:
         raise AuthenticationFailed
     try:
         token = kind(text)
-        int(token["user_id"])
+        if not 0 < int(token["user_id"]) <= BIGINT_MAX:
+            raise AuthenticationFailed
         return token
     # A token's header is parsed before its signature is: what the library does not expect there
     # (depth, types, bytes) is the sender's fault too.

@@ -122,7 +122,7 @@ def _use_up(token: RefreshToken, user: User) -> None:
     outstanding = OutstandingToken.objects.create(
         user=user,
         jti=token["jti"],
-        token="",  # the id is enough: a copy of the table logs nobody in  # noqa: S106
+        token="",  # the id is enough: a copy of the table logs nobody in
         expires_at=datetime.fromtimestamp(token["exp"], UTC),
     )
     BlacklistedToken.objects.create(token=outstanding)
@@ -168,9 +168,7 @@ def address_create(*, user: User, text: AddressText, is_default: bool) -> Addres
     return run(work)
 
 
-def address_update(
-    *, user: User, address_id: int, text: AddressText, is_default: bool
-) -> Address:
+def address_update(*, user: User, address_id: int, text: AddressText, is_default: bool) -> Address:
     """Replaces an address. The default stays the default until another one is made it.
 
     Raises NotFound.

@@ -99,7 +99,9 @@ class AutoSchema(SpectacularAutoSchema):
             found += [Invalid, PayloadTooLarge, UnsupportedMediaType]
         if any(parameter["in"] == "query" for parameter in parameters):
             found += [Invalid]
-        if any(parameter["in"] == "path" or parameter["name"] == "page" for parameter in parameters):
+        if any(
+            parameter["in"] == "path" or parameter["name"] == "page" for parameter in parameters
+        ):
             found += [NotFound]
         if self._is_keyed():
             found += [IdempotencyKeyRequired, RequestInProgress, IdempotencyKeyReused]

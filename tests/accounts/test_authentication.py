@@ -12,6 +12,7 @@ from django.conf import settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from shop.accounts.authentication import active_user
 from shop.accounts.models import User
 
 
@@ -78,9 +79,7 @@ def test_a_token_that_is_not_ours_is_401(api: APIClient, shopper: User, name: st
     assert answer["WWW-Authenticate"] == 'Bearer realm="scarce"'
 
 
-def test_the_claims_that_forgeries_change_are_good_otherwise(
-    api: APIClient, shopper: User
-) -> None:
+def test_the_claims_that_forgeries_change_are_good_otherwise(api: APIClient, shopper: User) -> None:
     answer = api.get("/api/v1/me", headers={"Authorization": f"Bearer {signed(claims(shopper))}"})
     assert (answer.status_code, answer.json()["id"]) == (200, shopper.pk)
 
@@ -122,9 +121,18 @@ def test_who_is_logged_in_costs_one_query(
     login: Callable[[User], APIClient], shopper: User, django_assert_num_queries: Any
 ) -> None:
     client = login(shopper)
+    User.objects.update(nickname="小李")
     with django_assert_num_queries(1):
         answer = client.get("/api/v1/me")
-    assert answer.json() == {"id": shopper.pk, "username": "shopper", "nickname": ""}
+    assert answer.json() == {"id": shopper.pk, "username": "shopper", "nickname": "小李"}
+
+
+def test_what_was_not_read_of_the_user_is_read_when_asked_for(shopper: User) -> None:
+    user = active_user(AccessToken.for_user(shopper))
+    columns = [field.attname for field in User._meta.concrete_fields]
+    assert [getattr(user, name) for name in columns] == [
+        getattr(User.objects.get(), name) for name in columns
+    ]
 
 
 def test_the_scheme_is_spelled_in_any_case(api: APIClient, shopper: User) -> None:

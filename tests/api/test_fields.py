@@ -81,7 +81,8 @@ def test_a_boolean_is_true_or_false(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "1.0", "+1", " 1", "1 ", "１", "٣", "1\n", "0x1", "1_0", "9" * 20, "9" * 5000]
+    "value",
+    ["", "x", "1.0", "+1", " 1", "1 ", "１", "٣", "1\n", "0x1", "1_0", "9" * 20, "9" * 5000],
 )
 def test_a_number_in_a_query_is_ascii_digits(value: str) -> None:
     assert codes(QueryIntegerField(), value) == ["invalid"]

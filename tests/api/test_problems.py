@@ -105,7 +105,9 @@ def test_of_thousands_of_faults_a_hundred_are_named(api: APIClient) -> None:
     assert len(answer.json()["errors"]) == 100
 
 
-@pytest.mark.parametrize("language", ["zh", "zh-CN", "zh-Hans", "zh-hans-CN", "fr", "", "*", "x;q=z"])
+@pytest.mark.parametrize(
+    "language", ["zh", "zh-CN", "zh-Hans", "zh-hans-CN", "fr", "", "*", "x;q=z"]
+)
 def test_detail_is_chinese_unless_english_is_asked_for(api: APIClient, language: str) -> None:
     answer = api.get("/api/v1/fail/throttled", headers={"Accept-Language": language})
     assert answer["Content-Language"] == "zh-hans"
@@ -157,7 +159,9 @@ def test_what_django_refuses_is_a_problem_too(api: APIClient) -> None:
         assert answer["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/png", "nonsense", "application/xml;q=0", ""])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/png", "nonsense", "application/xml;q=0", ""]
+)
 def test_the_answer_is_json_whatever_is_accepted(api: APIClient, accept: str) -> None:
     answer = api.get("/api/v1/echo", headers={"Accept": accept})
     assert answer.status_code == 200
