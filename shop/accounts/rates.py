@@ -76,7 +76,7 @@ def forget_old() -> int:
     removed = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):
         # The condition again: a window may have begun anew in between.
-        removed += run(lambda ids=ids: old.filter(pk__in=ids).delete()[0])
+        removed += run(old.filter(pk__in=ids).delete)[0]
     return removed
 
 

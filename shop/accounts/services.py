@@ -6,6 +6,7 @@ under a unique index, so that of two parallel uses exactly one wins.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import NoReturn, TypedDict
 
 from django.conf import settings
@@ -142,7 +143,7 @@ def forget_expired_tokens() -> int:
     expired = OutstandingToken.objects.filter(expires_at__lt=timezone.now())
     removed = 0
     while ids := list(expired.values_list("pk", flat=True)[:BATCH]):
-        removed += run(lambda ids=ids: _delete_tokens(ids))
+        removed += run(partial(_delete_tokens, ids))
     return removed
 
 

@@ -1,0 +1,83 @@
+"""The OpenAPI file says of accounts what is true of them."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.views import APIView
+
+from shop.api.schema import AutoSchema
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return dict(SchemaGenerator().get_schema(request=None, public=True))
+
+
+def statuses(schema: dict[str, Any], path: str, method: str) -> set[int]:
+    return {int(status) for status in schema["paths"][f"/api/v1{path}"][method]["responses"]}
+
+
+def test_every_refusal_is_declared(schema: dict[str, Any]) -> None:
+    assert statuses(schema, "/auth/register", "post") == {201, 400, 413, 415, 429, 503}
+    assert statuses(schema, "/auth/login", "post") == {200, 400, 401, 413, 415, 429, 503}
+    assert statuses(schema, "/auth/refresh", "post") == {200, 400, 401, 413, 415, 503}
+    assert statuses(schema, "/me", "get") == {200, 401, 503}
+    assert statuses(schema, "/addresses", "get") == {200, 400, 401, 404, 503}
+    assert statuses(schema, "/addresses", "post") == {201, 400, 401, 413, 415, 503}
+    one = "/addresses/{address_id}"
+    assert statuses(schema, one, "get") == {200, 401, 404, 503}
+    assert statuses(schema, one, "put") == {200, 400, 401, 404, 413, 415, 503}
+    assert statuses(schema, one, "delete") == {204, 401, 404, 503}
+
+
+def test_a_refusal_is_a_problem_document(schema: dict[str, Any]) -> None:
+    refusal = schema["paths"]["/api/v1/auth/login"]["post"]["responses"]["401"]
+    assert refusal["description"] == "`authentication_failed`"
+    assert refusal["content"] == {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+    }
+    problem = schema["components"]["schemas"]["Problem"]
+    assert problem["required"] == ["code", "detail", "status", "title", "type"]
+
+
+def test_who_may_is_declared(schema: dict[str, Any]) -> None:
+    assert schema["components"]["securitySchemes"] == {
+        "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    assert schema["paths"]["/api/v1/me"]["get"]["security"] == [{"accessToken": []}]
+    assert schema["paths"]["/api/v1/auth/login"]["post"]["security"] == [{}]
+
+
+def test_operations_are_grouped_and_ids_bounded(schema: dict[str, Any]) -> None:
+    groups = {
+        path.split("/")[3]: operation["tags"]
+        for path, operations in schema["paths"].items()
+        for operation in operations.values()
+    }
+    for part in ("auth", "me", "addresses"):
+        assert groups[part] == ["accounts"]
+    assert groups["categories"] == groups["goods"] == ["goods"]
+    [parameter] = schema["paths"]["/api/v1/addresses/{address_id}"]["get"]["parameters"]
+    assert parameter["schema"] == {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
+
+
+def test_a_keyed_post_declares_its_header_and_a_get_beside_it_does_not() -> None:
+    view = type("KeyedView", (APIView,), {"idempotent": True})()
+    shape = AutoSchema()
+    shape.view = view
+    shape.method = "POST"
+    [header] = shape.get_override_parameters()
+    assert (header.name, header.location, header.required) == ("Idempotency-Key", "header", True)
+    shape.method = "GET"
+    assert shape.get_override_parameters() == []
+
+
+def test_the_schema_and_its_page_are_served_without_a_network(db: None) -> None:
+    client = Client()
+    answer = client.get("/api/schema/")
+    assert (answer.status_code, answer.json()["info"]["title"]) == (200, "Scarce")
+    page = client.get("/api/docs/")
+    assert page.status_code == 200
+    assert "cdn." not in page.content.decode()
