@@ -1,4 +1,4 @@
-"""Reading the catalogue as shoppers see it.
+"""Reading the catalogue as shoppers see it, and a SKU's books as operators do.
 
 Goods are visible while they are on the shelf with at least one SKU on the shelf; everything else
 does not exist here. A page costs the same few queries at any size: its ids come from an index
@@ -11,6 +11,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from goods.models import Category, Goods, Sku
 from shop.errors import NotFound
+from shop.pools.models import PoolMovement
 
 # Each ends in the key, so that pages neither repeat nor skip goods of one price.
 ORDERINGS: Mapping[str, Sequence[str]] = {
@@ -55,6 +56,24 @@ def goods_get(goods_id: int) -> Goods:
     if goods is None:
         raise NotFound
     return goods
+
+
+def sku_has_history(sku: Sku) -> bool:
+    """Whether its stock ever moved (what was sold has): then it is part of the books."""
+    return PoolMovement.objects.filter(pool_id=sku.pool_id).exists()
+
+
+def movements_page(sku: Sku, *, before: int | None = None, size: int = 100) -> list[PoolMovement]:
+    """Its latest movements, newest first, older than the one with the id `before`.
+
+    The ids come from an index alone and nothing is counted, because a hot SKU has millions.
+    """
+    movements = PoolMovement.objects.filter(pool_id=sku.pool_id).order_by("-pk")
+    if before is not None:
+        movements = movements.filter(pk__lt=before)
+    ids = list(movements.values_list("pk", flat=True)[:size])
+    page = PoolMovement.objects.filter(pk__in=ids).select_related("operator")
+    return list(page.order_by("-pk"))
 
 
 def _with_parts(goods: QuerySet[Goods]) -> QuerySet[Goods]:

@@ -49,9 +49,17 @@ def goods_update(goods: Goods, *, fields: Iterable[str]) -> None:
     goods.save(update_fields=list(fields))
 
 
-def goods_put_on_shelf(goods: models.QuerySet[Goods], *, on_shelf: bool) -> int:
-    """Puts goods on the shelf or off it; returns how many were not there already."""
-    return goods.exclude(on_shelf=on_shelf).update(on_shelf=on_shelf)
+def goods_put_on_shelf(goods: models.QuerySet[Goods], *, on_shelf: bool, operator: User) -> int:
+    """Puts goods on the shelf or off it, with an entry in the operator's log for each that was not
+    there already; returns how many. Raises Busy, Unavailable."""
+
+    def work() -> int:
+        moving = list(goods.exclude(on_shelf=on_shelf).select_for_update().order_by("pk"))
+        message = "Put on the shelf." if on_shelf else "Put off the shelf."
+        LogEntry.objects.log_actions(operator.pk, moving, CHANGE, message)
+        return Goods.objects.filter(pk__in=[one.pk for one in moving]).update(on_shelf=on_shelf)
+
+    return run(work)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

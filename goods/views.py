@@ -32,7 +32,7 @@ class GoodsListView(ListAPIView[Goods]):
 
     @extend_schema(parameters=[GoodsQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        query = GoodsQuery(data=request.query_params.dict())
+        query = GoodsQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         ids = self.paginate_queryset(selectors.goods_ids(**query.validated_data))
         page = selectors.goods_page(ids or [])

@@ -45,8 +45,7 @@ class Command(BaseCommand):
             self._seed_skus(options["skus"])
 
     def _seed_skus(self, count: int) -> None:
-        with tqdm(
-            total=count, unit=" SKUs", file=sys.stderr, disable=not sys.stderr.isatty()
-        ) as bar:
+        # disable=None: a bar for people, silence for pipes.
+        with tqdm(total=count, unit=" SKUs", file=sys.stderr, disable=None) as bar:
             added = demo.seed_skus(count, progress=lambda done: bar.update(done - bar.n))
         self.stdout.write(f"  + {added} SKUs for load tests")

@@ -1,0 +1,68 @@
+"""Forms of the admin's goods pages. None of them has a field for a counter."""
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from goods import selectors
+from goods.models import Sku
+from goods.services import MAX_UNITS
+from shop.pools.models import Strategy
+
+
+class SkuForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A SKU's description, and how orders take from it, which is its pool's column."""
+
+    strategy = forms.ChoiceField(
+        label=_("strategy"), choices=Strategy.choices, required=False, initial=Strategy.DEFAULT
+    )
+
+    class Meta:
+        model = Sku
+        fields = ("code", "spec", "price_fen", "on_shelf")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["strategy"] = self.instance.pool.strategy
+
+
+class SkuFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """Refuses to delete what is part of the books."""
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.initial_forms:
+            if form.cleaned_data.get("DELETE") and selectors.sku_has_history(form.instance):
+                raise forms.ValidationError(
+                    _("%(code)s was sold or its stock moved: put it off the shelf instead."),
+                    params={"code": form.instance.code},
+                )
+
+
+def new_reference() -> str:
+    """Names one display of the form, so that sending it twice is harmless."""
+    return f"admin-{uuid4().hex}"
+
+
+class AdjustForm(forms.Form):
+    """Units in (or out, below zero) for a reason."""
+
+    delta = forms.IntegerField(
+        label=_("change"),
+        min_value=-MAX_UNITS,
+        max_value=MAX_UNITS,
+        help_text=_("Units that come in; below zero: units that go out."),
+    )
+    reason = forms.CharField(label=_("reason"), max_length=200)
+    reference = forms.RegexField(
+        regex=r"^admin-[0-9a-f]{32}\Z", initial=new_reference, widget=forms.HiddenInput
+    )
+
+    def clean_delta(self) -> int:
+        delta: int = self.cleaned_data["delta"]
+        if delta == 0:
+            raise forms.ValidationError(_("A change of nothing is no change."))
+        return delta
