@@ -49,7 +49,7 @@ class NewestRows(Paginator):  # type: ignore[type-arg]  # not generic at run tim
 
     @cached_property
     def count(self) -> int:
-        return self.object_list[:MOST_ROWS].count()
+        return self.object_list.values("pk")[:MOST_ROWS].count()
 
 
 class NewestFirst(ChangeList):
