@@ -28,10 +28,10 @@ class GoodsListView(ListAPIView[Goods]):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     serializer_class = GoodsSerializer
-    queryset = Goods.objects.none()  # `list` asks the selectors; the schema asks here
+    queryset = Goods.objects.none()  # `get` asks the selectors; the schema asks here
 
     @extend_schema(parameters=[GoodsQuery])
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         query = GoodsQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         ids = self.paginate_queryset(selectors.goods_ids(**query.validated_data))
