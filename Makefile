@@ -14,7 +14,8 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=settings.production ALLOWED_HOSTS=shop.exam
 	MYSQL_PASSWORD=none REDIS_URL=redis://redis.invalid/0 CELERY_BROKER_URL=redis://redis.invalid/1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test soak lint bench schema clean python embedded everything
+.PHONY: help run stack test soak lint bench schema clean python embedded everything \
+	style types walls migrations deployment openapi
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,13 +32,25 @@ test: python ## all tests, on SQLite and on MariaDB with Redis (ARGS="-k cart")
 soak: python ## the long rounds of the tests of races and faults
 	@$(PYTHON) -m deploy.local.test --soak $(ARGS)
 
-lint: everything ## style, types, import walls, migrations, deployment checks, OpenAPI file
+lint: style types walls migrations deployment openapi ## all checks of the code (make -k lint: go on after one fails)
+
+style: everything
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+
+types: everything
 	$(VENV) -m mypy
+
+walls: everything
 	.venv/bin/lint-imports --no-logo
+
+migrations: everything
 	$(EMBEDDED) $(MANAGE) makemigrations --check --dry-run
-	$(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+
+deployment: everything
+	@$(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+
+openapi: everything
 	$(EMBEDDED) $(MANAGE) spectacular --file var/openapi.yaml --validate --fail-on-warn
 	@diff -u docs/openapi.yaml var/openapi.yaml \
 		|| { echo 'docs/openapi.yaml is not what the code says: run `make schema`.'; exit 1; }
@@ -52,8 +65,9 @@ clean: python ## forgets the data in var/
 	@$(PYTHON) -m deploy.local.running
 
 python:
-	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Scarce needs Python 3.11 or newer, and `python3 --version 2>&1` is what python3 is here."; \
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Scarce needs Python 3.11 or newer; $(or $(PYTHON),python3) is" \
+			"`$(or $(PYTHON),python3) --version 2>/dev/null || echo 'not there'`."; \
 		echo "Name a newer one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 
 embedded: python

@@ -19,7 +19,7 @@ VENV = ROOT / ".venv"
 INSTALLED = VENV / "installed.txt"
 # The one requirement without a wheel.
 DRIVER = "mysqlclient"
-NEWS = re.compile(r"(?:Collecting|Processing|Building wheel for|Installing) (?:\S*/)?([^ :;]+)")
+NEWS = re.compile(r"(Collecting|Processing|Building|Installing) (?:wheel for |\S*/)?([^ :;,]+)")
 
 
 def requirements(file: Path) -> list[str]:
@@ -107,8 +107,8 @@ def _pip_install(wanted: list[str], *, wheels_only: bool) -> None:
 
 def _show(line: str) -> None:
     """One line that keeps changing on a terminal, a line per package elsewhere."""
-    if news := NEWS.match(line):
-        text = f"  {news[0].split()[0].lower()} {news[1]}"
+    if news := NEWS.match(line.replace("collected packages: ", "")):
+        text = f"  {news[1].lower()} {news[2]}"
         print(f"\r\033[K{text}" if sys.stdout.isatty() else text, end="", flush=True)
         if not sys.stdout.isatty():
             print(flush=True)
