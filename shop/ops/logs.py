@@ -88,6 +88,7 @@ def configure(_config: Mapping[str, Any]) -> None:
     # A line for each task of each second: worth reading only when one looks for something.
     ticking = {"level": "DEBUG" if level == "DEBUG" else "WARNING"}
     to_root: dict[str, Any] = {"handlers": [], "propagate": True}
+    logging.captureWarnings(True)
     logging.config.dictConfig(
         {
             "version": 1,
@@ -103,6 +104,8 @@ def configure(_config: Mapping[str, Any]) -> None:
                 # Scanners ask for any host; the answers are counted as 400.
                 "django.security.DisallowedHost": {"level": "CRITICAL"},
                 "_granian": to_root,
+                # billiard's, the worker's parent of processes; it switches propagation off.
+                "multiprocessing": {"handlers": ["stderr"], "propagate": False},
                 "celery.beat": ticking,
                 "celery.worker.strategy": ticking,
                 "celery.app.trace": ticking,

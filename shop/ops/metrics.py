@@ -81,7 +81,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("Not for you.\n", status=403, content_type="text/plain")
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry.register(MultiProcessCollector(None))
+        registry.register(MultiProcessCollector(None))  # type: ignore[no-untyped-call]
     else:
         registry.register(REGISTRY)
     registry.register(_HealthCollector())
