@@ -1,0 +1,1 @@
+"""Races on a real MariaDB: real threads, real row locks, both strategies."""
