@@ -5,7 +5,7 @@ costs the same at any size of the table: no COUNT over it, newest first in every
 exact numbers only. What operators may do to a fact are actions, which call a service.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -69,6 +69,13 @@ class FactsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a facet is a COUNT
     paginator = NewestRows
+    # Foreign keys that the list shows: read afterwards, for the page's rows. A join lets MariaDB
+    # start at the other table, and then sort this one whole.
+    list_select_related = ()
+    list_prefetch: Sequence[str] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related(*self.list_prefetch)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -19,7 +19,7 @@ class NumberedAdmin(FactsAdmin):
     """Facts of an order with a number of their own; found by either number."""
 
     number: str
-    list_select_related = ("order",)
+    list_prefetch = ("order",)
     list_filter = ("status",)
     search_help_text = _("A whole number of its own or of its order.")
 
