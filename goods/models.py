@@ -49,7 +49,9 @@ class Goods(models.Model):
         verbose_name_plural = _("goods")
         indexes = [
             models.Index(fields=["on_shelf", "min_price_fen"], name="goods_by_price"),
-            models.Index(fields=["on_shelf", "category"], name="goods_by_category"),
+            models.Index(
+                fields=["on_shelf", "category", "min_price_fen"], name="goods_by_category"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -25,26 +25,33 @@ class ItemSerializer(serializers.Serializer[Any]):
     count = StrictIntegerField(min_value=1, max_value=MAX_COUNT)
 
 
-def merged(items: list[dict[str, int]]) -> dict[int, int]:
-    """SKU id -> count; a SKU named twice is wanted that often. Raises ValidationError."""
-    counts: dict[int, int] = {}
-    for item in items:
-        counts[item["sku"]] = counts.get(item["sku"], 0) + item["count"]
-    if max(counts.values()) > MAX_COUNT:
-        raise serializers.ValidationError(
-            {"items": [f"At most {MAX_COUNT} units of one SKU."]}, code="max_value"
+class ItemsField(serializers.ListSerializer[Any]):
+    """[{sku, count}] on the wire, SKU id -> count inside: a SKU named twice is wanted that often."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            child=ItemSerializer(), allow_empty=False, max_length=MAX_LINES, **kwargs
         )
-    return counts
+
+    def to_internal_value(self, data: Any) -> dict[int, int]:  # type: ignore[override]
+        counts: dict[int, int] = {}
+        for item in super().to_internal_value(data):
+            counts[item["sku"]] = counts.get(item["sku"], 0) + item["count"]
+        if max(counts.values()) > MAX_COUNT:
+            raise serializers.ValidationError(
+                [f"At most {MAX_COUNT} units of one SKU."], code="max_value"
+            )
+        return counts
 
 
 class QuoteRequestSerializer(serializers.Serializer[Any]):
-    items = ItemSerializer(many=True, allow_empty=False, max_length=MAX_LINES)
+    items = ItemsField()
     address = IdField(required=False)
     shipping_method = IdField(required=False)
 
 
 class OrderRequestSerializer(serializers.Serializer[Any]):
-    items = ItemSerializer(many=True, allow_empty=False, max_length=MAX_LINES, required=False)
+    items = ItemsField(required=False)
     from_cart = StrictBooleanField(required=False)
     address = IdField()
     shipping_method = IdField(required=False)
@@ -57,6 +64,10 @@ class OrderRequestSerializer(serializers.Serializer[Any]):
                 {"items": ["Send either `items` or `from_cart: true`."]}, code="required"
             )
         return attrs
+
+
+class OrdersQuery(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=[state.value for state in State], required=False)
 
 
 class QuoteLineSerializer(serializers.Serializer[Any]):

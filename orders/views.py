@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework import status
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,39 +12,50 @@ from orders import cart, checkout, lifecycle, selectors
 from orders.basket import quote
 from orders.models import ShippingMethod
 from orders.payments import services as payments
-from orders.payments.models import Payment
+from orders.payments.selectors import payment_of, refunds_of
 from orders.serializers import (
     CartItemRequestSerializer,
     CartSerializer,
     OrderRequestSerializer,
     OrderSerializer,
+    OrdersQuery,
     PaymentSerializer,
     PayRequestSerializer,
     QuoteRequestSerializer,
     QuoteSerializer,
     RefundSerializer,
     ShippingMethodSerializer,
-    merged,
 )
-from orders.states import State
-from shop.accounts.models import Address
+from shop.accounts.selectors import address_snapshot
 from shop.api.idempotency import keyed_response, request_key
 from shop.api.pagination import Keyset
-from shop.errors import Invalid, NotFound
+from shop.errors import (
+    Ended,
+    InsufficientStock,
+    NotFound,
+    OrderState,
+    PriceChanged,
+    SoldOut,
+)
 
 
-def validated(serializer_class: type[Any], request: Request) -> dict[str, Any]:
-    """The checked body. Raises ValidationError."""
-    serializer = serializer_class(data=request.data)
+def _valid(serializer_class: type[Any], data: Any) -> dict[str, Any]:
+    """The checked body or query. Raises ValidationError."""
+    serializer = serializer_class(data=data)
     serializer.is_valid(raise_exception=True)
-    data: dict[str, Any] = serializer.validated_data
-    return data
+    fields: dict[str, Any] = serializer.validated_data
+    return fields
 
 
 class ShippingMethodsView(APIView):
-    permission_classes = [AllowAny]
+    """How parcels can be sent; public."""
 
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(responses=ShippingMethodSerializer(many=True))
     def get(self, request: Request) -> Response:
+        """The methods on offer, the default first."""
         offered = ShippingMethod.objects.filter(is_active=True)
         return Response(ShippingMethodSerializer(offered, many=True).data)
 
@@ -52,23 +63,31 @@ class ShippingMethodsView(APIView):
 class ShopperView(APIView):
     """For a logged-in shopper, about what is theirs."""
 
-    permission_classes = [IsAuthenticated]
+    permission_classes = (IsAuthenticated,)
 
 
 class CartView(ShopperView):
+    @extend_schema(responses=CartSerializer)
     def get(self, request: Request) -> Response:
+        """The cart with prices and stock as they are now. It reserves nothing."""
         return _cart(request)
 
 
 class CartItemView(ShopperView):
+    refusals = (NotFound,)
+
+    @extend_schema(request=CartItemRequestSerializer, responses=CartSerializer)
     def put(self, request: Request, sku: int) -> Response:
-        body = validated(CartItemRequestSerializer, request)
-        cart.cart_item_set(user=request.user, sku_id=sku, count=body["count"])
+        """Puts `count` units of a SKU into the cart, whatever was there of it."""
+        fields = _valid(CartItemRequestSerializer, request.data)
+        cart.cart_item_set(user=request.user, sku_id=sku, count=fields["count"])
         return _cart(request)
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, sku: int) -> Response:
+        """Takes a SKU out of the cart."""
         cart.cart_item_remove(user=request.user, sku_id=sku)
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(status=204)
 
 
 def _cart(request: Request) -> Response:
@@ -78,12 +97,15 @@ def _cart(request: Request) -> Response:
 
 
 class QuoteView(ShopperView):
+    refusals = (NotFound,)
+
+    @extend_schema(request=QuoteRequestSerializer, responses=QuoteSerializer)
     def post(self, request: Request) -> Response:
-        body = validated(QuoteRequestSerializer, request)
-        address = body.get("address")
-        if address and not Address.objects.filter(pk=address, user=request.user).exists():
-            raise NotFound(address=address)
-        basket = quote(merged(body["items"]), shipping_method_id=body.get("shipping_method"))
+        """What an order would cost now. Reserves nothing."""
+        fields = _valid(QuoteRequestSerializer, request.data)
+        if "address" in fields:
+            address_snapshot(address_id=fields["address"], user_id=request.user.pk)
+        basket = quote(fields["items"], shipping_method_id=fields.get("shipping_method"))
         return Response(QuoteSerializer(basket).data)
 
 
@@ -92,31 +114,37 @@ class OrderPages(Keyset):
 
 
 class OrdersView(ShopperView):
+    idempotent = True
     pagination_class = OrderPages
+    refusals = (NotFound, SoldOut, InsufficientStock, Ended, PriceChanged)
 
+    @extend_schema(
+        operation_id="orders_list",
+        parameters=[OrdersQuery],
+        responses=OrderSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
-        wanted = request.query_params.get("status")
-        if wanted is not None and wanted not in set(State):
-            raise Invalid(
-                errors=[{"field": "status", "code": "invalid_choice", "message": "No such state."}]
-            )
-        orders = selectors.orders_of(request.user, status=wanted)
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(orders, request, self)
+        """The shopper's orders, newest first."""
+        wanted = _valid(OrdersQuery, request.query_params.dict())
+        pages = OrderPages()
+        orders = selectors.orders_of(request.user, status=wanted.get("status"))
+        page = pages.paginate_queryset(orders, request, view=self)
         return pages.get_paginated_response(OrderSerializer(page, many=True).data)
 
+    @extend_schema(request=OrderRequestSerializer, responses={201: OrderSerializer})
     def post(self, request: Request) -> Response:
+        """Places an order: all lines or none. Unpaid, it holds its units until `expires_at`."""
         key = request_key(request, route="orders")
-        body = validated(OrderRequestSerializer, request)
+        fields = _valid(OrderRequestSerializer, request.data)
         answer = checkout.order_place(
             user=request.user,
             key=key,
             checkout=checkout.Checkout(
-                items=None if body.get("from_cart") else merged(body["items"]),
-                address_id=body["address"],
-                shipping_method_id=body.get("shipping_method"),
-                remark=body.get("remark", ""),
-                expected_total_fen=body.get("expected_total_fen"),
+                items=fields.get("items"),
+                address_id=fields["address"],
+                shipping_method_id=fields.get("shipping_method"),
+                remark=fields.get("remark", ""),
+                expected_total_fen=fields.get("expected_total_fen"),
             ),
         )
         order = answer.row
@@ -126,47 +154,70 @@ class OrdersView(ShopperView):
 
 
 class OrderView(ShopperView):
+    @extend_schema(responses=OrderSerializer)
     def get(self, request: Request, order_no: str) -> Response:
-        return Response(OrderSerializer(selectors.order_of(request.user, order_no)).data)
+        """One order as it stands now."""
+        return _order(request, order_no)
+
+
+def _order(request: Request, order_no: str) -> Response:
+    return Response(OrderSerializer(selectors.order_of(request.user, order_no)).data)
 
 
 class OrderCancelView(ShopperView):
+    refusals = (OrderState,)
+
+    @extend_schema(request=None, responses=OrderSerializer)
     def post(self, request: Request, order_no: str) -> Response:
+        """Cancels an order that is not paid; a repeat is harmless."""
         lifecycle.order_cancel(user=request.user, order_no=order_no)
-        return Response(OrderSerializer(selectors.order_of(request.user, order_no)).data)
+        return _order(request, order_no)
 
 
 class OrderConfirmReceiptView(ShopperView):
+    refusals = (OrderState,)
+
+    @extend_schema(request=None, responses=OrderSerializer)
     def post(self, request: Request, order_no: str) -> Response:
+        """The shopper has the parcel; a repeat is harmless."""
         lifecycle.order_confirm_receipt(user=request.user, order_no=order_no)
-        return Response(OrderSerializer(selectors.order_of(request.user, order_no)).data)
+        return _order(request, order_no)
 
 
 class OrderPayView(ShopperView):
+    idempotent = True
+    refusals = (OrderState,)
+
+    @extend_schema(request=PayRequestSerializer, responses=PaymentSerializer)
     def post(self, request: Request, order_no: str) -> Response:
+        """Opens a payment of the whole order; `params` is for the provider's own front end."""
         key = request_key(request, route="order-pay")
-        body = validated(PayRequestSerializer, request)
+        fields = _valid(PayRequestSerializer, request.data)
         answer = payments.payment_start(
-            user=request.user, order_no=order_no, key=key, provider=body["provider"]
+            user=request.user, order_no=order_no, key=key, provider=fields["provider"]
         )
         return keyed_response(PaymentSerializer(answer.row).data, answer)
 
 
 class OrderRefundsView(ShopperView):
+    @extend_schema(responses=RefundSerializer(many=True))
     def get(self, request: Request, order_no: str) -> Response:
+        """What of this order's money goes back, or went."""
         order = selectors.order_of(request.user, order_no)
-        return Response(RefundSerializer(order.refunds.order_by("pk"), many=True).data)
+        return Response(RefundSerializer(refunds_of(order), many=True).data)
 
 
 class SandboxSucceedView(ShopperView):
-    """Plays the provider: takes the money, then tells the shop."""
+    """Where the sandbox is on, for whoever pays."""
 
+    refusals = (OrderState,)
+
+    @extend_schema(request=None, responses=PaymentSerializer)
     def post(self, request: Request, payment_no: str) -> Response:
-        payment = Payment.objects.filter(
-            payment_no=payment_no, user=request.user, provider="sandbox"
-        ).first()
-        if payment is None or "sandbox" not in payments.providers():
+        """Plays the provider: takes the money, then tells the shop."""
+        if "sandbox" not in payments.providers():
             raise NotFound
+        payment = payment_of(request.user, payment_no=payment_no, provider="sandbox")
         payments.sandbox_succeed(payment)
         payment.refresh_from_db()
         return Response(PaymentSerializer(payment).data)

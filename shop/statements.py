@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 
 # Stand-ins for the values while a statement is composed; nothing else looks like them.
@@ -35,14 +36,16 @@ class Select:
 
     def __init__(self, build: Callable[..., models.QuerySet[Any, Any]]) -> None:
         self._build = build
-        self._composed: dict[tuple[str, int], _Composed] = {}
+        self._composed: dict[tuple[str, int], _Composed | None] = {}
 
     def rows(self, *values: int) -> list[tuple[Any, ...]]:
         """The rows of the query for these values."""
         key = (connection.vendor, len(values))
-        composed = self._composed.get(key)
+        if key not in self._composed:
+            self._composed[key] = self._compose(len(values))
+        composed = self._composed[key]
         if composed is None:
-            composed = self._composed[key] = self._compose(len(values))
+            return []
         parameters = [
             constant if place is None else values[place]
             for place, constant in composed.parameters
@@ -58,10 +61,14 @@ class Select:
         """The first row, or None."""
         return next(iter(self.rows(*values)), None)
 
-    def _compose(self, count: int) -> _Composed:
+    def _compose(self, count: int) -> _Composed | None:
+        """None for a query that can have no rows, such as one among no ids."""
         places = {FIRST_MARKER + place: place for place in range(count)}
         compiler = self._build(*places).query.get_compiler(connection=connection)
-        sql, parameters = compiler.as_sql()
+        try:
+            sql, parameters = compiler.as_sql()
+        except EmptyResultSet:
+            return None
         used = [(places.get(value), value) for value in parameters]
         missing = set(range(count)) - {place for place, _ in used}
         if missing:

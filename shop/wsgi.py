@@ -2,7 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.embedded")
-application = get_wsgi_application()
+django.setup()
+
+from shop.api.wsgi import Handler  # noqa: E402  # needs the settings
+
+application = Handler()

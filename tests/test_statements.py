@@ -24,6 +24,7 @@ def test_rows_are_the_query_sets_own_for_any_number_of_values():
     for wanted in ([skus[1].pk], [sku.pk for sku in skus], [skus[0].pk, skus[2].pk]):
         assert select.rows(*wanted) == list(build(*wanted))
     assert select.row(0) is None
+    assert select.rows() == []
 
 
 def test_values_are_converted_as_by_the_orm():

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='goods',
-            index=models.Index(fields=['on_shelf', 'category'], name='goods_by_category'),
+            index=models.Index(fields=['on_shelf', 'category', 'min_price_fen'], name='goods_by_category'),
         ),
         migrations.AddConstraint(
             model_name='goodsimage',

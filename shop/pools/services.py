@@ -86,7 +86,7 @@ def adjust(
     """Adds units (negative: removes) that no order is behind: pool id -> change, all or nothing.
 
     Raises Shortage for the first pool that has fewer available than to be removed, IntegrityError
-    when this reference has adjusted one of the pools already.
+    when this reference has adjusted one of the pools already, Pool.DoesNotExist.
     """
     _require_transaction()
     pool_ids = sorted(deltas)
@@ -102,7 +102,10 @@ def adjust(
         for pool_id in pool_ids
     )
     for start in range(0, len(pool_ids), BATCH):
-        pools = list(Pool.objects.locked(pool_ids[start : start + BATCH]))
+        batch = pool_ids[start : start + BATCH]
+        pools = list(Pool.objects.locked(batch))
+        if len(pools) != len(batch):
+            raise Pool.DoesNotExist(f"of pools {batch[0]} to {batch[-1]} some do not exist")
         for pool in pools:
             if pool.available + deltas[pool.pk] < 0:
                 raise Shortage(pool.pk, pool.available)
