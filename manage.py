@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. While `make run` or `make stack` is up, commands talk to that same shop."""
+"""Django's command line. While `make run` or `make stack` is up, it talks to that same shop."""
 
 import os
 import sys

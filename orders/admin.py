@@ -1,9 +1,8 @@
 """Orders for operators: facts to read, and the three steps that are theirs: accept, refuse, ship.
 
 A step is a page of its own, sent by POST, that calls a service of `orders.lifecycle`. The service
-writes the order's history, with operator and reason, in the transaction that moves the order; the
-entry in the operators' log follows in a transaction of its own. No form has a field for a price, a
-state or a counter, and none saves an order.
+writes the order's history and the operators' log, with who and why, in the transaction that moves
+the order. No form has a field for a price, a state or a counter, and none saves an order.
 """
 
 import re
@@ -32,7 +31,6 @@ from orders.models import Order, ShippingMethod
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
-from shop import transactions
 from shop.backoffice import FactsAdmin, money_column, ticked
 from shop.errors import Refusal
 
@@ -66,7 +64,7 @@ REFUSE = Step(
     done=_("%(order)s is refused; its units are back and its money is on the way."),
     form=RefuseForm,
     service=lifecycle.order_refuse,
-    offered_in=frozenset({State.PAID, State.ACCEPTED}),
+    offered_in=lifecycle.REFUSABLE,
 )
 SHIP = Step(
     name="ship",
@@ -246,8 +244,6 @@ class OrderAdmin(FactsAdmin):
         """Whether the step was done; what was refused, and why, becomes a message."""
         try:
             step.service(order_no=order.order_no, operator=request.user, **said)
-            entry = f"{step.name}: {', '.join(said.values())}" if said else step.name
-            transactions.run(lambda: self.log_change(request, order, entry))
         except Refusal as refusal:
             messages.error(request, f"{order}: {_why(refusal)}")
             return False

@@ -19,21 +19,23 @@ _offered = ShippingMethod.objects.filter(is_active=True).values_list(
 _first_shipping = Select(lambda: _offered.order_by("position", "pk")[:1])
 _shipping = Select(lambda pk: _offered.filter(pk=pk).order_by())
 _skus = Select(
-    lambda *sku_ids: Sku.objects.filter(pk__in=sku_ids)
-    .order_by("pk")
-    .values_list(
-        "pk",
-        "goods__title",
-        "goods__title_en",
-        "spec",
-        "price_fen",
-        "on_shelf",
-        "goods__on_shelf",
-        "pool_id",
-        "pool__strategy",
-        "pool__available",
-        "pool__open",
-        Now(),
+    lambda *sku_ids: (
+        Sku.objects.filter(pk__in=sku_ids)
+        .order_by("pk")
+        .values_list(
+            "pk",
+            "goods__title",
+            "goods__title_en",
+            "spec",
+            "price_fen",
+            "on_shelf",
+            "goods__on_shelf",
+            "pool_id",
+            "pool__strategy",
+            "pool__available",
+            "pool__open",
+            Now(),
+        )
     )
 )
 

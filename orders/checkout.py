@@ -1,7 +1,7 @@
 """From a basket to an order.
 
-Placing is one transaction: the keyed order row first, where duplicates of the request wait; then what
-is the order's own; the pools' counters last. Everything that can be refused from a plain read is
+Placing is one transaction: the keyed order row first, where duplicates of the request wait; then
+what is the order's own; the pools' counters last. Everything that a plain read can refuse is
 refused before, without a lock, so that a crowd after the last unit does not queue on its row.
 """
 

@@ -1,4 +1,4 @@
-"""What people and time do to an order once it is placed: cancel, expire, accept, refuse, ship, confirm.
+"""What people and time do to a placed order: cancel, expire, accept, refuse, ship, confirm.
 
 Each step locks the order's row, looks at the state that holds now, moves it, and gives units or
 money back in the same transaction where the move calls for it.
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Orders of one sweep: a lock on each is held until its units are back.
 BATCH = 100
+# Once it is shipped, an order comes back as a return, not as a refusal.
+REFUSABLE = frozenset({State.PAID, State.ACCEPTED})
 
 
 def order_cancel(*, user: "User", order_no: str) -> Order:
@@ -102,24 +104,24 @@ def order_accept(*, order_no: str, operator: "User") -> Order:
 def order_refuse(*, order_no: str, operator: "User", reason: str) -> Order:
     """The merchant does not take a paid order: its units are back at once, its money on the way.
 
-    Raises NotFound, OrderState (also once it was shipped: that is a return, not a refusal).
+    Raises NotFound, OrderState.
     """
 
     def write() -> Order:
         order = order_locked(order_no=order_no)
-        if order.status not in (State.PAID, State.ACCEPTED):
+        if order.status not in REFUSABLE:
             raise OrderState(order_status=order.status)
         move([order], State.REFUNDING, actor="operator", operator=operator, reason=reason)
-        _refund_whole(order, reason=reason)
+        _refund_whole(order, operator=operator, reason=reason)
         release([order])
         return order
 
     return transactions.run(write)
 
 
-def _refund_whole(order: Order, *, reason: str) -> None:
+def _refund_whole(order: Order, *, operator: "User", reason: str) -> None:
     if order.total_fen == 0:
-        move([order], State.REFUNDED, actor="operator", reason=reason)
+        move([order], State.REFUNDED, actor="operator", operator=operator, reason=reason)
         return
     # The one that paid it: any other that succeeded has a refund of its own already.
     payment = Payment.objects.get(
@@ -140,6 +142,7 @@ def order_ship(*, order_no: str, operator: "User", courier: str, tracking_no: st
             State.SHIPPED,
             actor="operator",
             operator=operator,
+            reason=f"{courier} {tracking_no}",
             courier=courier,
             tracking_no=tracking_no,
         )

@@ -1,5 +1,7 @@
 """The cart, the order and its history. Rows are written by this app's services only."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -43,7 +45,10 @@ class CartItem(models.Model):
     """One line of a shopper's cart. It reserves nothing."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="cart_items", db_index=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="cart_items",
+        db_index=False,
     )
     sku = models.ForeignKey(Sku, on_delete=models.CASCADE, related_name="+")
     count = models.PositiveIntegerField()
@@ -64,6 +69,10 @@ class Order(Keyed):
     `snapshot` holds the priced lines as they are shown for ever: a list of {sku, pool,
     goods_title, spec, price_fen, count}. `OrderLine`s say which units it holds.
     """
+
+    # What `orders.selectors.orders_now` adds: the state that holds at this moment, and the moment.
+    status_now: str
+    db_now: datetime
 
     class Kind(models.TextChoices):
         GOODS = "goods", _("goods")
@@ -117,7 +126,7 @@ class Order(Keyed):
         ]
 
     def __str__(self) -> str:
-        return self.order_no
+        return str(self.order_no)
 
 
 class OrderLine(models.Model):

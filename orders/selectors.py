@@ -26,7 +26,7 @@ def is_overdue() -> Q:
 def orders_now(orders: QuerySet[Order]) -> QuerySet[Order]:
     """`orders` with `status_now`, the state that holds at this moment, and `db_now`, the moment."""
     has_open_payment = Exists(Payment.objects.filter(order=OuterRef("pk"), status__in=OPEN))
-    return orders.annotate(
+    return orders.annotate(  # type: ignore[no-redef]  # declared on the model, filled here
         db_now=Now(),
         status_now=Case(
             When(is_overdue() & has_open_payment, then=Value(State.CLOSING.value)),
@@ -40,7 +40,7 @@ def orders_now(orders: QuerySet[Order]) -> QuerySet[Order]:
 def orders_of(user: "User", *, status: str | None = None) -> QuerySet[Order]:
     """A shopper's orders as they stand now, newest first; `status` keeps those in that state."""
     orders = orders_now(Order.objects.filter(user=user)).order_by("-pk")
-    return orders.filter(status_now=status) if status else orders
+    return orders.filter(status_now=status) if status else orders  # type: ignore[misc]
 
 
 def order_of(user: "User", order_no: str) -> Order:

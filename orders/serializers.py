@@ -26,12 +26,10 @@ class ItemSerializer(serializers.Serializer[Any]):
 
 
 class ItemsField(serializers.ListSerializer[Any]):
-    """[{sku, count}] on the wire, SKU id -> count inside: a SKU named twice is wanted that often."""
+    """[{sku, count}] on the wire, SKU id -> count inside; counts of a SKU named twice add up."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            child=ItemSerializer(), allow_empty=False, max_length=MAX_LINES, **kwargs
-        )
+        super().__init__(child=ItemSerializer(), allow_empty=False, max_length=MAX_LINES, **kwargs)
 
     def to_internal_value(self, data: Any) -> dict[int, int]:  # type: ignore[override]
         counts: dict[int, int] = {}

@@ -1,7 +1,8 @@
 """The only code that turns accepted orders into taken units.
 
-Checkout calls it with one order inside the request's transaction. It writes what is the order's own
-first and the pools' counters last, so that a hot counter is locked for one statement and the commit.
+Checkout calls it with one order inside the request's transaction. It writes what is the order's
+own first and the pools' counters last, so that a hot counter is locked for one statement and the
+commit.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,13 +1,15 @@
 """How an order's state moves and how it gives its units back: for every service of this app.
 
-A move is an UPDATE on the condition that the old state allows it, with its line of history, in the
-caller's transaction. Who moves an order out of a state that holds units also gives them back, there.
+A move is an UPDATE on the condition that the old state allows it, in the caller's transaction, with
+its line of history and, when an operator moves it, one in the operators' log. Who moves an order
+out of a state that holds units also gives them back, there.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import F
 
 from orders.models import Order, OrderLine, OrderMove
@@ -36,9 +38,9 @@ def move(
     for order in orders:
         if order.status not in allowed:
             raise OrderState(order_status=order.status)
-    moved = Order.objects.filter(
-        pk__in=[order.pk for order in orders], status__in=allowed
-    ).update(status=target, **changes)
+    moved = Order.objects.filter(pk__in=[order.pk for order in orders], status__in=allowed).update(
+        status=target, **changes
+    )
     if moved != len(orders):
         raise OrderState(order_status=orders[0].status)
     OrderMove.objects.bulk_create(
@@ -52,6 +54,10 @@ def move(
         )
         for order in orders
     )
+    if operator is not None:
+        LogEntry.objects.log_actions(
+            operator.pk, orders, CHANGE, f"{target}: {reason}" if reason else str(target)
+        )
     for order in orders:
         order.status = target
         for column, value in changes.items():

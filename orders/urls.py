@@ -19,7 +19,9 @@ urlpatterns = [
         views.OrderConfirmReceiptView.as_view(),
         name="order-confirm-receipt",
     ),
-    path("orders/<number:order_no>/refunds", views.OrderRefundsView.as_view(), name="order-refunds"),
+    path(
+        "orders/<number:order_no>/refunds", views.OrderRefundsView.as_view(), name="order-refunds"
+    ),
     path(
         "payments/sandbox/<number:payment_no>/succeed",
         views.SandboxSucceedView.as_view(),

@@ -153,7 +153,7 @@ ORDER_PAY_SECONDS = env.int("ORDER_PAY_SECONDS", default=300)
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
 
-# --- Celery: a message is a doorbell; what is to be done stands in rows, so nothing here is precious.
+# --- Celery: a message is a doorbell; what is to be done stands in rows.
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -39,7 +39,9 @@ class Invalid(Refusal):
 
 class IdempotencyKeyRequired(Refusal):
     status, code = 400, "idempotency_key_required"
-    detail = _("Send an Idempotency-Key header: 1 to 255 printable ASCII characters, new per order.")
+    detail = _(
+        "Send an Idempotency-Key header: 1 to 255 printable ASCII characters, new per order."
+    )
 
 
 class NotAuthenticated(Refusal):

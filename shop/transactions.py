@@ -24,7 +24,7 @@ from django.db import (
 )
 from prometheus_client import Counter
 
-from shop.errors import Busy, Unavailable
+from shop.errors import Busy, Refusal, Unavailable
 from shop.failpoints import failpoint
 
 T = TypeVar("T")
@@ -38,9 +38,7 @@ CONTENTION = frozenset({1020, LOCK_WAIT_TIMEOUT, 1213, 3572})
 LOST = frozenset({2002, 2003, 2006, 2013, 2055, 1927, 1053, 1040, 4031})
 DUPLICATE = 1062
 
-RETRIES = Counter(
-    "shop_transaction_retries", "Transactions run again, by why.", ["reason"]
-)
+RETRIES = Counter("shop_transaction_retries", "Transactions run again, by why.", ["reason"])
 
 
 def error_number(error: DatabaseError | InterfaceError) -> int | None:
@@ -89,17 +87,17 @@ def run(work: Callable[[], T]) -> T:
             failpoint("commit.after")
             return result
         except (OperationalError, InterfaceError) as error:
+            refusal: Refusal
             if is_contention(error):
-                refusal, reason = Busy, "contention"
+                refusal, reason = Busy(), "contention"
             elif is_lost(error):
-                refusal, reason = Unavailable, "lost"
+                refusal, reason = Unavailable(), "lost"
                 connection.close()
             else:
                 raise
             if attempt == ATTEMPTS:
-                raise refusal() from error
+                raise refusal from error
             RETRIES.labels(reason).inc()
             # Full jitter (Brooker, "Exponential Backoff And Jitter", AWS 2015): 4 to 128 ms.
             time.sleep(random.uniform(0, 0.004 * 2**attempt))  # noqa: S311
     raise AssertionError("unreachable")
-

@@ -60,7 +60,9 @@ def request_key_of(user: User, key: str = "", body: str = "") -> RequestKey:
     return RequestKey(user.pk, "orders", key or uuid4().hex, body.ljust(64, "0")[:64])
 
 
-def place(user: User, items: dict[Sku, int], *, key: str = "", address: Address | None = None) -> Order:
+def place(
+    user: User, items: dict[Sku, int], *, key: str = "", address: Address | None = None
+) -> Order:
     """An order of `items` (SKU -> count) placed through checkout, direct."""
     answer = order_place(
         user=user,

@@ -30,9 +30,11 @@ def test_rows_are_the_query_sets_own_for_any_number_of_values():
 def test_values_are_converted_as_by_the_orm():
     order = place(make_user(), {make_sku(): 1})
     select = Select(
-        lambda pk: Order.objects.filter(pk=pk)
-        .order_by()
-        .values_list("snapshot", "created_at", "failure", Now())
+        lambda pk: (
+            Order.objects.filter(pk=pk)
+            .order_by()
+            .values_list("snapshot", "created_at", "failure", Now())
+        )
     )
     snapshot, created_at, failure, now = select.row(order.pk)
     assert (snapshot, created_at, failure) == (order.snapshot, order.created_at, "")

@@ -1,7 +1,7 @@
 """Payments, refunds, and the sandbox provider's own books.
 
-A payment belongs to an order and changes only under that order's row lock. A refund is decided, with
-its number and amount, in the transaction that finds it due; the provider hears of it afterwards.
+A payment belongs to an order and changes only under that order's row lock. A refund is decided,
+with its number and amount, in the transaction that finds it due; the provider hears of it later.
 """
 
 from django.db import models
@@ -49,7 +49,7 @@ class Payment(Keyed):
         indexes = [models.Index(fields=["status", "id"], name="payment_by_status")]
 
     def __str__(self) -> str:
-        return self.payment_no
+        return str(self.payment_no)
 
 
 # The money may still come.
@@ -92,7 +92,7 @@ class Refund(models.Model):
         indexes = [models.Index(fields=["status", "due_at"], name="refund_due")]
 
     def __str__(self) -> str:
-        return self.refund_no
+        return str(self.refund_no)
 
 
 class SandboxCharge(models.Model):
@@ -120,4 +120,4 @@ class SandboxRefund(models.Model):
     amount_fen = models.BigIntegerField()
 
     def __str__(self) -> str:
-        return self.refund_no
+        return str(self.refund_no)

@@ -33,4 +33,3 @@ class Provider(Protocol):
     def refund(self, *, refund_no: str, payment_no: str, amount_fen: int) -> None:
         """Sends `amount_fen` of a paid charge back; returns when that is certain."""
         ...
-

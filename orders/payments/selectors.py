@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 def payment_of(user: "User", *, payment_no: str, provider: str) -> Payment:
     """Raises NotFound, also for somebody else's."""
-    payment = Payment.objects.filter(
-        payment_no=payment_no, provider=provider, user=user
-    ).first()
+    payment = Payment.objects.filter(payment_no=payment_no, provider=provider, user=user).first()
     if payment is None:
         raise NotFound
     return payment

@@ -7,6 +7,7 @@ told to it as often as needed.
 
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -150,9 +151,9 @@ def payments_close() -> int:
             continue
         failpoint("payment.provider.after")
         if state == ChargeState.PAID:
-            transactions.run(lambda payment=payment: _record_success(payment))
+            transactions.run(partial(_record_success, payment))
         else:
-            transactions.run(lambda payment=payment: _record_closed(payment))
+            transactions.run(partial(_record_closed, payment))
         answered += 1
     return answered
 
@@ -207,7 +208,7 @@ def refunds_execute() -> int:
             log.warning("refund not taken", extra={"refund_no": refund.refund_no})
             continue
         failpoint("refund.provider.after")
-        transactions.run(lambda refund=refund: _record_refunded(refund))
+        transactions.run(partial(_record_refunded, refund))
         done += 1
     return done
 

@@ -94,7 +94,7 @@ def request_key(request: Request, *, route: str) -> RequestKey:
     # Canonical, so that a client may serialise the same body anew for its second try.
     body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(f"{request.path}\n{body}".encode()).hexdigest()
-    return RequestKey(request.user.pk, route, key, digest)
+    return RequestKey(int(request.user.pk or 0), route, key, digest)
 
 
 M = TypeVar("M", bound=Keyed)
@@ -122,9 +122,7 @@ class Answer(Generic[M]):
     replayed: bool
 
 
-def once(
-    key: RequestKey, rows: models.QuerySet[M], create: Callable[[RequestKey], M]
-) -> Answer[M]:
+def once(key: RequestKey, rows: models.QuerySet[M], create: Callable[[RequestKey], M]) -> Answer[M]:
     """Creates a row for `key`, or finds the one that an earlier request created.
 
     `create` must write the row with `key.columns()` in a transaction of its own. The row is looked

@@ -44,7 +44,9 @@ class Pool(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(available__gte=0), name="pool_available_not_negative"),
+            models.CheckConstraint(
+                condition=Q(available__gte=0), name="pool_available_not_negative"
+            ),
             models.CheckConstraint(condition=Q(taken__gte=0), name="pool_taken_not_negative"),
         ]
 
@@ -69,7 +71,11 @@ class PoolMovement(models.Model):
     """
 
     pool = models.ForeignKey(
-        Pool, on_delete=models.PROTECT, related_name="movements", db_constraint=False, db_index=False
+        Pool,
+        on_delete=models.PROTECT,
+        related_name="movements",
+        db_constraint=False,
+        db_index=False,
     )
     kind = models.CharField(max_length=10, choices=Movement.choices)
     delta = models.BigIntegerField()

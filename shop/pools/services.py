@@ -45,7 +45,9 @@ def take(takes: Sequence[Take], *, strategies: Mapping[int, str], reference: str
     _require_transaction()
     ordered = _merged(takes)
     _record(
-        PoolMovement(pool_id=unit.pool_id, kind=Movement.TAKE, delta=-unit.count, reference=reference)
+        PoolMovement(
+            pool_id=unit.pool_id, kind=Movement.TAKE, delta=-unit.count, reference=reference
+        )
         for unit in ordered
     )
     # Runs of neighbours with one strategy: id order holds across strategies too.

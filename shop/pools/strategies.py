@@ -4,7 +4,7 @@ Both are called inside a transaction, late and once, with pools in ascending id;
 the units asked for or raise. A caller that catches a shortage must roll back.
 
 `Pessimistic` locks, reads and decides: nothing can fail between the decision and the write.
-`Optimistic` writes on a condition and looks at the row count: one statement, shorter on the hot row.
+`Optimistic` writes on a condition and looks at the row count: one statement on the hot row.
 """
 
 import random
@@ -79,11 +79,11 @@ def _update(sql: str, *values: int) -> int:
     """Rows matched."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 class Pessimistic:
-    """One ordered locking read of all the rows, a decision from what it returned, then the writes."""
+    """One ordered locking read of all rows, a decision from what it returned, then the writes."""
 
     def take(self, takes: Sequence[Take]) -> None:
         rows = {pool_id: row for pool_id, *row in _locked.rows(*(take.pool_id for take in takes))}

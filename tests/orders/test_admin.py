@@ -124,7 +124,7 @@ def test_an_operator_accepts_a_paid_order(desk, operator, order, shopper):
     assert order.status == State.ACCEPTED
     move = OrderMove.objects.get(order=order, target=State.ACCEPTED)
     assert (move.source, move.actor, move.operator) == ("paid", "operator", operator)
-    assert logged(order) == [(operator.pk, CHANGE, "accept")]
+    assert logged(order) == [(operator.pk, CHANGE, "accepted")]
     assert said(response) == [f"{order} is accepted."]
 
 
@@ -144,7 +144,7 @@ def test_a_refused_order_has_its_units_back_and_a_refund_pending(
     assert (refund.status, refund.cause, refund.reason) == ("pending", "refused", "closed tonight")
     move = OrderMove.objects.get(order=order, target=State.REFUNDING)
     assert (move.operator, move.reason) == (operator, "closed tonight")
-    assert logged(order) == [(operator.pk, CHANGE, "refuse: closed tonight")]
+    assert logged(order) == [(operator.pk, CHANGE, "refunding: closed tonight")]
     assert len(said(response)) == 1
 
 
@@ -168,7 +168,10 @@ def test_an_operator_ships_an_accepted_order(desk, operator, order, shopper):
 
     order.refresh_from_db()
     assert (order.status, order.courier, order.tracking_no) == (State.SHIPPED, "SF", "SF123")
-    assert logged(order) == [(operator.pk, CHANGE, "ship: SF, SF123")]
+    assert logged(order) == [
+        (operator.pk, CHANGE, "accepted"),
+        (operator.pk, CHANGE, "shipped: SF SF123"),
+    ]
 
 
 @pytest.mark.parametrize("missing", ["courier", "tracking_no"])
@@ -198,7 +201,7 @@ def test_the_second_of_two_operators_is_told_what_the_first_one_did(desk, order,
     response = other.post(step_of(order, "refuse"), {"reason": "second"})
     assert said(response) == [f"{order}: The order's state does not allow this. It is: refunding."]
     assert Refund.objects.get().reason == "first"
-    assert [message for _, _, message in logged(order)] == ["refuse: first"]
+    assert [message for _, _, message in logged(order)] == ["refunding: first"]
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -275,7 +278,7 @@ def test_ticked_orders_are_accepted_each_on_its_own(desk, operator, shopper, tea
         f"{unpaid}: The order's state does not allow this. It is: unpaid.",
         "2 orders are accepted.",
     ]
-    assert logged(paid) == logged(also_paid) == [(operator.pk, CHANGE, "accept")]
+    assert logged(paid) == logged(also_paid) == [(operator.pk, CHANGE, "accepted")]
     assert logged(unpaid) == []
 
 

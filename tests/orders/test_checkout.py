@@ -1,8 +1,8 @@
 """Placing an order: what it stores, what it takes, what it refuses and then leaves untouched."""
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from orders.cart import cart_item_set, cart_lines
 from orders.checkout import Checkout, order_place
@@ -216,7 +216,9 @@ def test_a_one_line_checkout_is_few_statements(strategy):
     tea, shopper = make_sku(), make_user()
     make_shipping()
     address = make_address(shopper)
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
         place(shopper, {tea: 1}, address=address)
     statements = [query["sql"] for query in captured]
     # One more by HTTP: who is asking.

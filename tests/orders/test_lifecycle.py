@@ -41,7 +41,9 @@ def state_of(order):
 
 
 def history(order):
-    return list(OrderMove.objects.filter(order=order).order_by("pk").values_list("source", "target"))
+    return list(
+        OrderMove.objects.filter(order=order).order_by("pk").values_list("source", "target")
+    )
 
 
 def test_paying_moves_the_order_to_paid_and_keeps_its_units(shopper, order, tea):

@@ -82,9 +82,7 @@ class Shop(RuleBasedStateMachine):
     @rule(order=orders)
     def cancel(self, order):
         if order:
-            self.attempt(
-                lambda: lifecycle.order_cancel(user=self.shopper, order_no=order.order_no)
-            )
+            self.attempt(lambda: lifecycle.order_cancel(user=self.shopper, order_no=order.order_no))
 
     @rule(order=orders)
     def time_is_up(self, order):
@@ -128,9 +126,7 @@ class Shop(RuleBasedStateMachine):
     def units_are_conserved(self):
         states = dict(Order.objects.filter(pk__in=self.placed).values_list("pk", "status"))
         for which, sku in enumerate(self.skus):
-            held = sum(
-                counts[which] for pk, counts in self.placed.items() if states[pk] in HOLDING
-            )
+            held = sum(counts[which] for pk, counts in self.placed.items() if states[pk] in HOLDING)
             sku.pool.refresh_from_db()
             assert (sku.stock, sku.sold) == (self.loaded[which] - held, held)
 
@@ -140,7 +136,9 @@ class Shop(RuleBasedStateMachine):
             pass
         paid_in = Payment.objects.filter(order__in=self.placed, status="succeeded")
         for order in Order.objects.filter(pk__in=self.placed):
-            received = sum(payment.amount_fen for payment in paid_in if payment.order_id == order.pk)
+            received = sum(
+                payment.amount_fen for payment in paid_in if payment.order_id == order.pk
+            )
             kept = order.total_fen if order.status in HOLDING - {State.UNPAID} else 0
             assert received - order.refunded_fen == kept
         assert audit().ok, audit()

@@ -1,4 +1,4 @@
-"""Does by hand what beat rings for each second: expires overdue orders and closes their payments."""
+"""Does by hand what beat rings for: expires overdue orders, closes payments, sends refunds."""
 
 from typing import Any
 
