@@ -1,0 +1,197 @@
+"""Money, time and second thoughts at one moment: one wins, and the others leave nothing."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from random import Random
+from threading import Barrier
+
+from orders import lifecycle
+from orders.models import Order
+from orders.payments import services as payments
+from orders.payments.models import Payment, Refund, SandboxCharge
+from orders.states import State
+from shop.errors import OrderState
+from shop.pools.audit import audit
+from tests.factories import make_address, make_sku, make_user, overdue, place, start_payment
+from tests.kit.barrier import race
+from tests.kit.marks import on_mariadb
+from tests.kit.units import counters
+
+pytestmark = on_mariadb
+
+ORDERS = 500
+WAIT_SECONDS = 30
+# About as long as a sweep takes until it has asked the provider.
+HEAD_START_SECONDS = 0.02
+Runner = Callable[[int], None]
+
+
+def meet_for_each(rounds: int, runners: list[Runner], *, dice: Random) -> None:
+    """Runs all `runners` from one barrier for each of the rounds, with head starts by chance.
+
+    Without them the shortest of the runners wins every round, which is no race. A refusal by the
+    order's state is an answer.
+    """
+    start = Barrier(len(runners))
+    head_starts = [[dice.uniform(0, HEAD_START_SECONDS) for _ in range(rounds)] for _ in runners]
+
+    def run(runner: Runner, waits: list[float]) -> None:
+        for number, wait in enumerate(waits):
+            start.wait(WAIT_SECONDS)
+            time.sleep(wait)
+            with suppress(OrderState):
+                runner(number)
+
+    runs = [partial(run, *pair) for pair in zip(runners, head_starts, strict=True)]
+    for outcome in race(runs, seconds=240):
+        outcome.result()
+
+
+def sweep(_number: int = 0) -> None:
+    """What the bells ring for, once."""
+    lifecycle.orders_expire()
+    payments.payments_close()
+    payments.refunds_execute()
+
+
+def sweep_until_idle() -> None:
+    while lifecycle.orders_expire() + payments.payments_close() + payments.refunds_execute():
+        pass
+
+
+def fates() -> Counter[tuple[str, bool, bool]]:
+    """How many orders ended as (state, money received, money returned)."""
+    returned = set(
+        Refund.objects.filter(status=Refund.Status.SUCCEEDED).values_list("order_id", flat=True)
+    )
+    received = set(
+        Payment.objects.filter(status=Payment.Status.SUCCEEDED).values_list("order_id", flat=True)
+    )
+    return Counter(
+        (order.status, order.pk in received, order.pk in returned) for order in Order.objects.all()
+    )
+
+
+def test_a_payment_and_the_timeout_at_one_moment(strategy: str, dice: Random) -> None:
+    """Paid with its stock, or expired with the stock back and the money refunded. 500 times."""
+    tea, user = make_sku(stock=ORDERS), make_user()
+    address = make_address(user)
+    placed = [place(user, {tea: 1}, address=address) for _ in range(ORDERS)]
+    opened = [start_payment(user, order) for order in placed]
+
+    def time_is_up(number: int) -> None:
+        overdue(placed[number])
+        sweep()
+
+    def money_arrives(number: int) -> None:
+        payments.sandbox_succeed(opened[number])
+
+    meet_for_each(ORDERS, [money_arrives, time_is_up], dice=dice)
+    sweep_until_idle()
+
+    outcome = fates()
+    print(outcome)
+    paid = outcome[State.PAID, True, False]
+    expired = outcome[State.EXPIRED, False, False] + outcome[State.EXPIRED, True, True]
+    assert paid + expired == ORDERS
+    assert min(paid, expired) > 0
+    assert counters(tea.pool) == (expired, paid)
+    # The provider's books say the same.
+    kept = SandboxCharge.objects.filter(status=SandboxCharge.Status.PAID, refunded_fen=0)
+    assert kept.count() == paid
+    assert audit().broken == {}
+
+
+def test_cancelling_paying_and_the_timeout_at_one_moment(strategy: str, dice: Random) -> None:
+    """One of the three wins each order, its history is a line, and nobody's money stays."""
+    tea, user = make_sku(stock=ORDERS), make_user()
+    address = make_address(user)
+    placed = [place(user, {tea: 1}, address=address) for _ in range(ORDERS)]
+    opened = [start_payment(user, order) for order in placed]
+
+    def time_is_up(number: int) -> None:
+        overdue(placed[number])
+        sweep()
+
+    def money_arrives(number: int) -> None:
+        payments.sandbox_succeed(opened[number])
+
+    def shopper_cancels(number: int) -> None:
+        lifecycle.order_cancel(user=user, order_no=placed[number].order_no)
+
+    meet_for_each(ORDERS, [shopper_cancels, money_arrives, time_is_up], dice=dice)
+    sweep_until_idle()
+
+    outcome = fates()
+    print(outcome)
+    paid = outcome[State.PAID, True, False]
+    over = sum(
+        outcome[state, money, money]
+        for state in (State.CANCELLED, State.EXPIRED)
+        for money in (True, False)
+    )
+    assert paid + over == ORDERS
+    assert {state for state, _, _ in outcome} == {State.PAID, State.CANCELLED, State.EXPIRED}
+    assert counters(tea.pool) == (over, paid)
+    kept = SandboxCharge.objects.filter(status=SandboxCharge.Status.PAID, refunded_fen=0)
+    assert kept.count() == paid
+    assert audit().broken == {}
+
+
+def test_four_sweepers_at_once_expire_each_order_once(strategy: str) -> None:
+    tea, user = make_sku(stock=300), make_user()
+    address = make_address(user)
+    for _ in range(300):
+        overdue(place(user, {tea: 1}, address=address))
+
+    def sweep_all() -> int:
+        total = 0
+        while moved := lifecycle.orders_expire():
+            total += moved
+        return total
+
+    outcomes = race([sweep_all] * 4)
+
+    assert sum(outcome.result() for outcome in outcomes) == 300
+    assert counters(tea.pool) == (300, 0)
+    assert audit().broken == {}
+
+
+def test_one_payment_told_20_times_at_once_has_one_effect() -> None:
+    tea, user = make_sku(stock=1, price_fen=1000), make_user()
+    payment = start_payment(user, place(user, {tea: 1}))
+    payments.sandbox.succeed(payment_no=payment.payment_no)
+    tell = partial(
+        payments.payment_succeeded,
+        payment_no=payment.payment_no,
+        provider="sandbox",
+        amount_fen=payment.amount_fen,
+    )
+
+    for outcome in race([tell] * 20):
+        outcome.result()
+
+    order = Order.objects.get()
+    assert order.status == State.PAID
+    assert order.moves.count() == 1
+    assert not Refund.objects.exists()
+    assert audit().broken == {}
+
+
+def test_two_payments_of_one_order_at_once_leave_one_and_refund_the_other() -> None:
+    tea, user = make_sku(stock=1, price_fen=1000), make_user()
+    order = place(user, {tea: 1})
+    one, two = start_payment(user, order), start_payment(user, order)
+
+    for outcome in race([partial(payments.sandbox_succeed, payment) for payment in (one, two)]):
+        outcome.result()
+    sweep_until_idle()
+
+    order.refresh_from_db()
+    assert (order.status, order.refunded_fen) == (State.PAID, 1000)
+    assert Payment.objects.filter(status=Payment.Status.SUCCEEDED).count() == 2
+    assert Refund.objects.get().cause == Refund.Cause.LATE
+    assert audit().broken == {}
