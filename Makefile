@@ -14,7 +14,7 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=settings.production ALLOWED_HOSTS=shop.exam
 	MYSQL_PASSWORD=none REDIS_URL=redis://redis.invalid/0 CELERY_BROKER_URL=redis://redis.invalid/1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test soak lint bench schema clean python embedded everything \
+.PHONY: help run stack test soak lint bench schema messages clean python embedded everything \
 	style types walls migrations deployment openapi
 
 help: ## this list
@@ -60,6 +60,9 @@ bench: everything ## orders a second on one hot SKU, beside a bare view
 
 schema: everything ## writes docs/openapi.yaml from the code
 	@$(EMBEDDED) $(MANAGE) spectacular --file docs/openapi.yaml --validate
+
+messages: everything ## extracts and compiles translations, names what is untranslated
+	@$(EMBEDDED) $(VENV) -m shop.locale.messages
 
 clean: python ## forgets the data in var/
 	@$(PYTHON) -m deploy.local.running

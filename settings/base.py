@@ -126,6 +126,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Labels are for operators, and in whatever language the generator runs.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # What the converters of shop.api.converters let through.
     "PATH_CONVERTER_OVERRIDES": {
         "id": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
@@ -185,4 +187,7 @@ CELERY_BEAT_SCHEDULE = {
 
 LOGGING_CONFIG = "shop.ops.logs.configure"
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-LOGGING: dict[str, object] = {}
+# Read by no one; without it Django does not call LOGGING_CONFIG.
+LOGGING = {"version": 1}
+# Who shows it may read /metrics from anywhere; without one, only private addresses may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -2,7 +2,6 @@ from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
 from shop import celery  # noqa: F401  shared tasks belong to this app, in every process
-from shop.ops import logs
 
 
 class ShopConfig(AppConfig):
@@ -10,8 +9,6 @@ class ShopConfig(AppConfig):
     verbose_name = "Shop"
 
     def ready(self) -> None:
-        # Django calls LOGGING_CONFIG only where LOGGING is not empty.
-        logs.configure({})
         # Each app's promises (shop.pools.audit) and health checks (shop.ops.health), registered
         # as its modules of these names are imported.
         autodiscover_modules("promises", "health")

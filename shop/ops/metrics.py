@@ -91,7 +91,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def _may_read(request: HttpRequest) -> bool:
     """Whoever has METRICS_TOKEN, or asks from this machine or network without a proxy between."""
-    token = getattr(settings, "METRICS_TOKEN", "")
+    token = settings.METRICS_TOKEN
     if token and constant_time_compare(
         request.META.get("HTTP_AUTHORIZATION", ""), f"Bearer {token}"
     ):
