@@ -160,6 +160,18 @@ def test_four_sweepers_at_once_expire_each_order_once(strategy: str) -> None:
     assert audit().broken == {}
 
 
+def test_one_key_20_times_at_once_is_one_payment() -> None:
+    user = make_user()
+    order = place(user, {make_sku(stock=1): 1})
+
+    outcomes = race([partial(start_payment, user, order, key="k")] * 20)
+
+    payment = Payment.objects.get()
+    assert {outcome.result().pk for outcome in outcomes} == {payment.pk}
+    assert SandboxCharge.objects.get().payment_no == payment.payment_no
+    assert audit().broken == {}
+
+
 def test_one_payment_told_20_times_at_once_has_one_effect() -> None:
     tea, user = make_sku(stock=1, price_fen=1000), make_user()
     payment = start_payment(user, place(user, {tea: 1}))
