@@ -42,8 +42,9 @@ class SkuSerializer(serializers.Serializer[Sku]):
 
 
 class GoodsSerializer(serializers.Serializer[Goods]):
-    """Goods with `shelf_skus` and `images` fetched; see `goods.selectors`."""
+    """What a shopper looks at, with the SKUs that can be bought of it."""
 
+    # Of goods as `goods.selectors` fetches them, with `shelf_skus` and `images`.
     id = serializers.IntegerField()
     title = serializers.SerializerMethodField()
     description = serializers.SerializerMethodField()

@@ -49,7 +49,7 @@ class QuoteRequestSerializer(serializers.Serializer[Any]):
 
 
 class OrderRequestSerializer(serializers.Serializer[Any]):
-    items = ItemsField(required=False)
+    items = ItemsField(required=False, help_text="Either these or `from_cart: true`.")
     from_cart = StrictBooleanField(required=False)
     address = IdField()
     shipping_method = IdField(required=False)
@@ -158,26 +158,27 @@ class PayRequestSerializer(serializers.Serializer[Any]):
     provider = StrictCharField(max_length=10)
 
 
-class PaymentSerializer(serializers.ModelSerializer[Payment]):
-    status = serializers.SerializerMethodField()
+class PaymentSerializer(serializers.Serializer[Payment]):
+    """`params` is for the provider's own front end."""
+
+    payment_no = serializers.CharField()
+    provider = serializers.CharField()
+    status = serializers.ChoiceField(choices=["pending", "succeeded", "closed"])
     params = serializers.JSONField(allow_null=True)
 
-    class Meta:
-        model = Payment
-        fields = ["payment_no", "provider", "status", "params"]
-        read_only_fields = fields
-
-    def get_status(self, payment: Payment) -> str:
-        """`closing` is our own affair: for the client the payment is still open."""
-        open_states = (Payment.Status.PENDING, Payment.Status.CLOSING)
-        return Payment.Status.PENDING.value if payment.status in open_states else payment.status
+    def to_representation(self, payment: Payment) -> dict[str, Any]:
+        shown = super().to_representation(payment)
+        if payment.status == Payment.Status.CLOSING:
+            # Our own affair: for the client the payment is still open.
+            shown["status"] = Payment.Status.PENDING.value
+        return shown
 
 
-class RefundSerializer(serializers.ModelSerializer[Refund]):
-    class Meta:
-        model = Refund
-        fields = ["refund_no", "status", "amount_fen", "reason"]
-        read_only_fields = fields
+class RefundSerializer(serializers.Serializer[Refund]):
+    refund_no = serializers.CharField()
+    status = serializers.ChoiceField(choices=Refund.Status.values)
+    amount_fen = serializers.IntegerField()
+    reason = serializers.CharField()
 
 
 class CartItemRequestSerializer(serializers.Serializer[Any]):

@@ -125,7 +125,7 @@ class OrdersView(ShopperView):
     )
     def get(self, request: Request) -> Response:
         """The shopper's orders, newest first."""
-        wanted = _valid(OrdersQuery, request.query_params.dict())
+        wanted = _valid(OrdersQuery, request.query_params)
         pages = OrderPages()
         orders = selectors.orders_of(request.user, status=wanted.get("status"))
         page = pages.paginate_queryset(orders, request, view=self)

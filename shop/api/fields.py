@@ -57,6 +57,11 @@ class StrictCharField(serializers.CharField):
     NUL and lone surrogates, which no database stores, are refused by CharField's own validators.
     """
 
+    def __init__(self, *, allow_blank: bool = False, **kwargs: Any) -> None:
+        if not allow_blank:  # refused as `blank` before it is measured: this tells the schema
+            kwargs.setdefault("min_length", 1)
+        super().__init__(allow_blank=allow_blank, **kwargs)
+
     def to_internal_value(self, data: Any) -> str:
         if type(data) is not str:
             self.fail("invalid")

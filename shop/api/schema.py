@@ -7,7 +7,10 @@ beside the general ones, and `idempotent = True` where its POST requires an Idem
 from collections import defaultdict
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -78,6 +81,7 @@ class AutoSchema(SpectacularAutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        self._let_filters_be_empty(operation)
         codes: defaultdict[int, list[str]] = defaultdict(list)
         for refusal in self._refusals(operation):
             if refusal.code not in codes[refusal.status]:
@@ -85,6 +89,13 @@ class AutoSchema(SpectacularAutoSchema):
         for status in sorted(codes):
             operation["responses"].setdefault(str(status), self._problem(status, codes[status]))
         return operation
+
+    def _let_filters_be_empty(self, operation: dict[str, Any]) -> None:
+        """An empty filter is no filter; an empty page number is a mistake."""
+        paging = {parameter["name"] for parameter in self._get_pagination_parameters()}
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "query" and parameter["name"] not in paging:
+                parameter["allowEmptyValue"] = True
 
     def _is_keyed(self) -> bool:
         return self.method == "POST" and getattr(self.view, "idempotent", False)
@@ -122,3 +133,18 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class ListBounds(OpenApiSerializerFieldExtension):
+    """How many a list in a body may hold, which the generator leaves out."""
+
+    target_class = "rest_framework.serializers.ListSerializer"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: SpectacularAutoSchema, direction: str) -> Any:
+        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        if not self.target.allow_empty:
+            schema["minItems"] = 1
+        if self.target.max_length is not None:
+            schema["maxItems"] = self.target.max_length
+        return schema

@@ -63,6 +63,23 @@ def test_operations_are_grouped_and_ids_bounded(schema: dict[str, Any]) -> None:
     assert parameter["schema"] == {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
 
 
+def test_bodies_are_bounded_as_they_are_checked(schema: dict[str, Any]) -> None:
+    bodies = schema["components"]["schemas"]
+    assert bodies["LoginRequest"]["properties"]["username"] == {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 150,
+    }
+    items = bodies["QuoteRequest"]["properties"]["items"]
+    assert (items["minItems"], items["maxItems"]) == (1, 100)
+
+
+def test_filters_may_be_empty_and_page_numbers_may_not(schema: dict[str, Any]) -> None:
+    parameters = schema["paths"]["/api/v1/goods"]["get"]["parameters"]
+    may_be_empty = {one["name"] for one in parameters if one.get("allowEmptyValue")}
+    assert may_be_empty == {"category", "ordering", "search"}
+
+
 def test_a_keyed_post_declares_its_header_and_a_get_beside_it_does_not() -> None:
     view = type("KeyedView", (APIView,), {"idempotent": True})()
     shape = AutoSchema()

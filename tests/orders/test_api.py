@@ -719,6 +719,14 @@ def test_a_list_that_can_not_be_is_invalid(client, query):
     assert refused(client.get(f"{V1}/orders?{query}")) == (400, "invalid")
 
 
+def test_an_empty_filter_is_no_filter(client, shopper):
+    order = place(shopper, {make_sku(): 1})
+
+    answer = client.get(f"{V1}/orders?status=")
+
+    assert [shown["order_no"] for shown in answer.json()["results"]] == [order.order_no]
+
+
 def test_the_list_costs_the_same_for_one_order_and_for_many(client, shopper):
     tea = make_sku(stock=100)
 
