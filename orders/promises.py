@@ -7,7 +7,7 @@ people who mend things at night. States and graces come from the code that they 
 from collections.abc import Iterable
 
 from orders.states import INITIAL, MOVES, State
-from shop.pools.audit import NAMED, Finding, Snapshot, holders, promise
+from shop.pools.audit import NAMED, Finding, Holder, Snapshot, holders, promise
 
 # Seconds after which a sweeper that runs every second has plainly not been there ...
 GRACE_SECONDS = 60
@@ -39,12 +39,14 @@ def _in(states: Iterable[State]) -> str:
 
 
 holders.append(
-    """
-    SELECT l.pool_id AS pool_id, o.order_no AS reference, l.count AS taken,
-           l.given_back AS given_back
-    FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
-    WHERE l.pool_id BETWEEN %(low)s AND %(high)s
-    """
+    Holder(
+        "orders_orderline",
+        """
+        SELECT l.id AS row_id, l.pool_id AS pool_id, o.order_no AS reference, l.count AS taken,
+               l.given_back AS given_back
+        FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
+        """,
+    )
 )
 
 

@@ -101,7 +101,7 @@ def _ranges(low: int, high: int, *, sample: int | None) -> Sequence[tuple[int, i
 def snapshot(*, sample: int | None = None) -> Iterator[Snapshot]:
     """The database as it is committed now, through a connection of its own.
 
-    `sample`: look at about as many pools and orders only, picked at random.
+    `sample`: look at about as many rows of each table only, picked at random.
     """
     own = connections[DEFAULT_DB_ALIAS].copy()
     # Of a huge table, the sum may take longer than a request may wait.
@@ -181,10 +181,21 @@ def promise(number: int, name: str) -> Callable[[Check], Check]:
     return register
 
 
-# How units of pools are held: SQL that selects `pool_id, reference, taken, given_back` (units), one
-# or more rows for each pool and reference, with pool ids from `%(low)s` to `%(high)s` only. The
-# reference is the one under which `shop.pools.services` took them.
-holders: list[str] = []
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One way in which units of pools are held.
+
+    `sql` selects `row_id, pool_id, reference, taken, given_back` (units) from all of `table`, whose
+    id `row_id` is: plain joins on indexes, so that one reference or a range of ids is read
+    without the rest. The reference is the one under which `shop.pools.services` took the units.
+    """
+
+    table: str
+    sql: str
+
+
+# Registered by each app that takes units.
+holders: list[Holder] = []
 
 
 def audit(sample: int | None = None) -> Report:

@@ -18,29 +18,41 @@ UNEQUAL_COUNTERS = """
         OR SUM(available) < 0 OR SUM(taken) < 0 OR SUM(pools) <> 1
 """
 
-# The same for each (pool, reference): what the ledger moved, and what holders say they hold.
-MOVED = """
-    SELECT pool_id, reference,
-           CASE WHEN kind = 'take' THEN -delta ELSE 0 END AS taken,
-           CASE WHEN kind = 'give_back' THEN delta ELSE 0 END AS given_back,
-           0 AS held_taken, 0 AS held_given_back
-    FROM pools_poolmovement
-    WHERE pool_id BETWEEN %(low)s AND %(high)s AND kind IN ('take', 'give_back')
+# A movement is unique for pool, kind and reference, so each is held as it stands.
+MISHELD = """
+    SELECT pool_id, kind, reference, units, held
+    FROM (
+        SELECT m.pool_id, m.kind, m.reference,
+               CASE m.kind WHEN 'take' THEN -m.delta ELSE m.delta END AS units,
+               {held} AS held
+        FROM pools_poolmovement m
+        WHERE m.id BETWEEN %(low)s AND %(high)s AND m.kind IN ('take', 'give_back')
+    ) AS moved
+    WHERE units <> held
 """
-HELD = "SELECT pool_id, reference, 0, 0, taken, given_back FROM ({holder}) AS held"
-UNHELD = """
-    SELECT pool_id, reference, SUM(taken), SUM(given_back), SUM(held_taken), SUM(held_given_back)
-    FROM ({units}) AS units
-    GROUP BY pool_id, reference
-    HAVING SUM(taken) <> SUM(held_taken) OR SUM(given_back) <> SUM(held_given_back)
+HELD = """
+    COALESCE((
+        SELECT SUM(CASE m.kind WHEN 'take' THEN h.taken ELSE h.given_back END) FROM ({sql}) AS h
+        WHERE h.pool_id = m.pool_id AND h.reference = m.reference), 0)
+"""
+UNMOVED = """
+    SELECT h.pool_id, h.reference, h.taken, h.given_back FROM ({sql}) AS h
+    WHERE h.row_id BETWEEN %(low)s AND %(high)s
+      AND ((h.taken <> 0 AND NOT EXISTS (
+            SELECT 1 FROM pools_poolmovement m
+            WHERE m.pool_id = h.pool_id AND m.kind = 'take' AND m.reference = h.reference))
+        OR (h.given_back <> 0 AND NOT EXISTS (
+            SELECT 1 FROM pools_poolmovement m
+            WHERE m.pool_id = h.pool_id AND m.kind = 'give_back' AND m.reference = h.reference)))
 """
 
-RETURNED_TOO_OFTEN = """
-    SELECT pool_id, reference, SUM(delta)
-    FROM pools_poolmovement
-    WHERE pool_id BETWEEN %(low)s AND %(high)s AND kind IN ('take', 'give_back')
-    GROUP BY pool_id, reference
-    HAVING SUM(delta) > 0
+OVERRETURNED = """
+    SELECT back.pool_id, back.reference, back.delta, COALESCE(-took.delta, 0)
+    FROM pools_poolmovement back
+    LEFT JOIN pools_poolmovement took
+        ON took.pool_id = back.pool_id AND took.kind = 'take' AND took.reference = back.reference
+    WHERE back.id BETWEEN %(low)s AND %(high)s AND back.kind = 'give_back'
+      AND back.delta > COALESCE(-took.delta, 0)
 """
 
 
@@ -64,21 +76,28 @@ def counters_equal_ledger(seen: Snapshot) -> Finding:
 
 @promise(1, "whatever is taken is held, whatever is held was taken")
 def units_are_held(seen: Snapshot) -> Finding:
-    units = " UNION ALL ".join([MOVED, *(HELD.format(holder=holder) for holder in holders)])
+    held = " + ".join(["0", *(HELD.format(sql=holder.sql) for holder in holders)])
     broken = [
-        f"pool {pool_id}, {reference}: took {taken}, gave back {given_back};"
-        f" its holder says {held_taken} and {held_given_back}"
-        for pool_id, reference, taken, given_back, held_taken, held_given_back in seen.search(
-            "pools_pool", UNHELD.format(units=units)
+        f"pool {pool_id}, {reference}: {kind} of {units}, held as {count}"
+        for pool_id, kind, reference, units, count in seen.search(
+            "pools_poolmovement", MISHELD.format(held=held)
         )
     ]
+    for holder in holders:
+        broken += [
+            f"pool {pool_id}, {reference}: {holder.table} holds {taken} taken and"
+            f" {given_back} given back, which no movement tells of"
+            for pool_id, reference, taken, given_back in seen.search(
+                holder.table, UNMOVED.format(sql=holder.sql)
+            )
+        ]
     return Finding({}, broken)
 
 
 @promise(8, "each take is given back at most once")
 def returns_are_within_takes(seen: Snapshot) -> Finding:
     broken = [
-        f"pool {pool_id}, {reference}: gave back {more} more than it took"
-        for pool_id, reference, more in seen.search("pools_pool", RETURNED_TOO_OFTEN)
+        f"pool {pool_id}, {reference}: gave back {given_back} of {taken}"
+        for pool_id, reference, given_back, taken in seen.search("pools_poolmovement", OVERRETURNED)
     ]
     return Finding({}, broken)

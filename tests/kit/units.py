@@ -9,14 +9,15 @@ from shop.pools.models import Movement, Pool
 from shop.pools.strategies import Take
 
 # Whoever took under such a reference holds just that: what is audited is the counters.
-TAKEN_BY_TESTS = """
-    SELECT pool_id, reference,
-           SUM(CASE WHEN kind = 'take' THEN -delta ELSE 0 END) AS taken,
-           SUM(CASE WHEN kind = 'give_back' THEN delta ELSE 0 END) AS given_back
-    FROM pools_poolmovement
-    WHERE pool_id BETWEEN %(low)s AND %(high)s AND kind IN ('take', 'give_back')
-    GROUP BY pool_id, reference
-"""
+TAKEN_BY_TESTS = audit.Holder(
+    "pools_poolmovement",
+    """
+    SELECT id AS row_id, pool_id, reference,
+           CASE kind WHEN 'take' THEN -delta ELSE 0 END AS taken,
+           CASE kind WHEN 'give_back' THEN delta ELSE 0 END AS given_back
+    FROM pools_poolmovement WHERE kind IN ('take', 'give_back')
+    """,
+)
 
 
 @contextmanager

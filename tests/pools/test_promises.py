@@ -82,12 +82,21 @@ BREACHES = {
             "UPDATE pools_pool SET available = available - 1, taken = taken + 1 WHERE id = {pool}",
             MOVEMENT % ("{pool}", "take", -1, "ghost"),
         ],
-        "pool {pool}, ghost: took 1, gave back 0; its holder says 0 and 0",
+        "pool {pool}, ghost: take of 1, held as 0",
     ),
     "units given back that no line gave": (
         1,
         ["UPDATE orders_orderline SET given_back = 0 WHERE order_id = {refunded}"],
-        "pool {pool}, {refunded_no}: took 1, gave back 1; its holder says 1 and 0",
+        "pool {pool}, {refunded_no}: give_back of 1, held as 0",
+    ),
+    "an order that took nothing": (
+        1,
+        [
+            "UPDATE pools_pool SET available = available + 1, taken = taken - 1 WHERE id = {pool}",
+            "DELETE FROM pools_poolmovement WHERE reference = '{paid_no}'",
+        ],
+        "pool {pool}, {paid_no}: orders_orderline holds 1 taken and 0 given back,"
+        " which no movement tells of",
     ),
     "an order that is over and keeps its units": (
         1,

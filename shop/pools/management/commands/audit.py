@@ -18,7 +18,7 @@ class Command(BaseCommand):
             "--sample",
             type=int,
             metavar="N",
-            help="look at about N random pools and orders only, for huge tables",
+            help="look at about N random rows of each table only, for huge tables",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
