@@ -15,19 +15,26 @@ def shop(db: None) -> Shop:
 
 
 @pytest.fixture
-def shop_on_disk(transactional_db: None, tmp_path: Path) -> Iterator[Shop]:
-    """The shop in a database that several connections can use at once."""
-    shop = make_shop()
+def on_disk(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """A database that several connections can use at once, as MariaDB is anyway."""
     if connection.vendor != "sqlite":
-        yield shop
+        yield
         return
-    in_memory = connections["default"]
-    on_disk = in_memory.copy()
-    on_disk.settings_dict["NAME"] = str(tmp_path / "shop.sqlite3")
-    in_memory.connection.backup(on_disk.get_new_connection(on_disk.get_connection_params()))
+    in_memory, settings = connections["default"], connections.settings["default"]
+    in_memory.ensure_connection()
+    name, settings["NAME"] = settings["NAME"], str(tmp_path / "shop.sqlite3")
+    on_disk = connections.create_connection("default")
+    on_disk.ensure_connection()
+    in_memory.connection.backup(on_disk.connection)
     connections["default"] = on_disk
     try:
-        yield shop
+        yield
     finally:
         on_disk.close()
         connections["default"] = in_memory
+        settings["NAME"] = name
+
+
+@pytest.fixture
+def shop_on_disk(on_disk: None) -> Shop:
+    return make_shop()
