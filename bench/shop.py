@@ -1,0 +1,152 @@
+"""The benchmark's view of the shop from inside: shoppers to buy with, SKUs to race for, and what
+the database says afterwards. The load itself comes over HTTP only."""
+
+import urllib.request
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from django.db import connection
+from django.db.models import Count, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
+from prometheus_client.parser import text_string_to_metric_families
+from rest_framework_simplejwt.tokens import AccessToken
+
+from bench.report import Tally
+from goods.models import Goods, Sku
+from goods.services import sku_create
+from orders.models import Order, OrderLine
+from shop.accounts.models import Address, User
+from shop.pools.audit import audit
+
+# Longer than any run.
+TOKEN_LIFETIME = timedelta(hours=2)
+BATCH = 1_000
+# Requests until one is served through a connection that the web processes had before.
+CONNECTION_ATTEMPTS = 200
+
+_http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def write_shoppers(file: Path, *, count: int) -> None:
+    """Makes `count` shoppers, each with an address, and writes their "token address" lines.
+
+    Tokens are made here, so no log-in is part of any figure.
+    """
+    run = uuid4().hex[:8]
+    User.objects.bulk_create(
+        [User(username=f"bench-{run}-{n}") for n in range(count)], batch_size=BATCH
+    )
+    users = User.objects.filter(username__startswith=f"bench-{run}-").order_by("pk")
+    Address.objects.bulk_create(
+        [
+            Address(user=user, name="林小满", phone="13800000000", region="杭州市", detail="龙井路")
+            for user in users
+        ],
+        batch_size=BATCH,
+    )
+    lines = []
+    for address in Address.objects.filter(user__in=users).select_related("user").order_by("pk"):
+        token = AccessToken.for_user(address.user)
+        token.set_exp(lifetime=TOKEN_LIFETIME)
+        lines.append(f"{token} {address.pk}\n")
+    file.write_text("".join(lines))
+
+
+def fresh_sku(*, strategy: str, stock: int) -> Sku:
+    """A new SKU on sale, its units taken by `strategy`."""
+    return sku_create(
+        goods=Goods.objects.order_by("pk")[0],
+        code=f"BENCH-{uuid4().hex}",
+        price_fen=12_800,
+        strategy=strategy,
+        stock=stock,
+    )
+
+
+def tally(sku: Sku, *, loaded: int) -> Tally:
+    """What became of its `loaded` units, read in one statement, so in one snapshot."""
+    lines = OrderLine.objects.filter(sku=OuterRef("pk")).order_by().values("sku")
+    available, orders, units = (
+        Sku.objects.filter(pk=sku.pk)
+        .values_list(
+            "pool__available",
+            Coalesce(Subquery(lines.annotate(n=Count("order", distinct=True)).values("n")), 0),
+            Coalesce(Subquery(lines.annotate(n=Sum("count")).values("n")), 0),
+        )
+        .get()
+    )
+    return Tally(loaded=loaded, available=available, orders=orders, units=int(units))
+
+
+def lost(order_nos: Iterable[str]) -> int:
+    """How many of the order numbers that clients were given the database does not hold; a number
+    given twice counts as one lost order."""
+    given = list(order_nos)
+    distinct = sorted(set(given))
+    stored = sum(
+        Order.objects.filter(order_no__in=distinct[start : start + BATCH]).count()
+        for start in range(0, len(distinct), BATCH)
+    )
+    return len(given) - stored
+
+
+def broken_promises() -> list[str]:
+    """What the audit finds broken in the whole database: "number: row"."""
+    return [f"{number}: {row}" for number, rows in audit().broken.items() for row in rows]
+
+
+def retries(base: str) -> int:
+    """Transactions run again since the start, by the server's own count."""
+    with _http.open(f"{base}/metrics", timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    # A counter with labels is not there before its first count.
+    return int(
+        sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == "shop_transaction_retries_total"
+        )
+    )
+
+
+def checkout_statements(base: str, *, shoppers: Path, sku: Sku) -> list[str]:
+    """Everything that one checkout sends to the database, in order, by the database's own log.
+
+    Asks again while the request is served through a connection made for it.
+    """
+    token, address = shoppers.read_text().splitlines()[0].split()
+    with connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL log_output = 'TABLE'")
+        try:
+            for _ in range(CONNECTION_ATTEMPTS):
+                cursor.execute("TRUNCATE mysql.general_log")
+                cursor.execute("SET GLOBAL general_log = ON")
+                _order(base, token=token, address=int(address), sku_id=sku.pk)
+                cursor.execute("SET GLOBAL general_log = OFF")
+                cursor.execute(
+                    "SELECT command_type, CONVERT(argument USING utf8mb4) FROM mysql.general_log"
+                    " WHERE thread_id <> CONNECTION_ID() ORDER BY event_time"
+                )
+                log = [(str(kind), str(text)) for kind, text in cursor.fetchall()]
+                if "Connect" not in {kind for kind, _ in log}:
+                    return [text for _, text in log]
+        finally:
+            cursor.execute("SET GLOBAL general_log = OFF")
+    raise RuntimeError("the web processes made a new connection for every request")
+
+
+def _order(base: str, *, token: str, address: int, sku_id: int) -> None:
+    request = urllib.request.Request(  # noqa: S310
+        f"{base}/api/v1/orders",
+        data=f'{{"items":[{{"sku":{sku_id},"count":1}}],"address":{address}}}'.encode(),
+        headers={
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": uuid4().hex,
+        },
+    )
+    with _http.open(request, timeout=10) as answer:
+        answer.read()
