@@ -95,6 +95,16 @@ def test_the_schema_and_its_page_are_served_without_a_network(db: None) -> None:
     client = Client()
     answer = client.get("/api/schema/")
     assert (answer.status_code, answer.json()["info"]["title"]) == (200, "Scarce")
+    assert answer.headers["Content-Type"] == "application/vnd.oai.openapi+json"
     page = client.get("/api/docs/")
     assert page.status_code == 200
     assert "cdn." not in page.content.decode()
+
+
+def test_the_served_schema_is_made_once_whatever_the_query(monkeypatch: Any, db: None) -> None:
+    client = Client()
+    first = client.get("/api/schema/").content
+    monkeypatch.setattr(SchemaGenerator, "get_schema", None)  # made again, it would fail
+
+    assert client.get("/api/schema/?lang=en&version=2").content == first
+    assert client.get("/api/schema/", headers={"Authorization": "Bearer x"}).content == first
