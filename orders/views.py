@@ -1,5 +1,6 @@
 """Cart, checkout, orders and payments over HTTP: who may ask, and translation. No decisions."""
 
+from functools import cache
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -39,11 +40,14 @@ from shop.errors import (
 )
 
 
+# One of each for all requests: an instance copies every field of its class, which costs more than
+# the validation, and `run_validation` leaves nothing behind on it.
+_serializer = cache(lambda serializer_class: serializer_class())
+
+
 def _valid(serializer_class: type[Any], data: Any) -> dict[str, Any]:
     """The checked body or query. Raises ValidationError."""
-    serializer = serializer_class(data=data)
-    serializer.is_valid(raise_exception=True)
-    fields: dict[str, Any] = serializer.validated_data
+    fields: dict[str, Any] = _serializer(serializer_class).run_validation(data)
     return fields
 
 

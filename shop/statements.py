@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 # Stand-ins for the values while a statement is composed; nothing else looks like them.
 FIRST_MARKER = 7_340_000_000_000
@@ -89,15 +89,17 @@ def insert(rows: Sequence[models.Model]) -> None:
     """Stores new rows of one model in one statement. A single row learns its id; several do not
     (no database says so of all of them, and MySQL of none)."""
     head, slot, fields = _insertion(type(rows[0]))
+    # Itself, not the proxy to it: it is asked for each value.
+    database = connections[DEFAULT_DB_ALIAS]
     values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        field.get_db_prep_save(field.pre_save(row, add=True), database)
         for row in rows
         for field in fields
     ]
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(head + ", ".join([slot] * len(rows)), values)
         if len(rows) == 1:
             rows[0].pk = cursor.lastrowid
     for row in rows:
         row._state.adding = False
-        row._state.db = connection.alias
+        row._state.db = database.alias

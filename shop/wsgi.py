@@ -1,5 +1,6 @@
 """The WSGI entry point: `granian --interface wsgi shop.wsgi:application`."""
 
+import gc
 import os
 
 import django
@@ -10,3 +11,7 @@ django.setup()
 from shop.api.wsgi import Handler  # noqa: E402  # needs the settings
 
 application = Handler()
+
+# What is loaded by now stays: the collector need not walk it again and again while requests run.
+gc.collect()
+gc.freeze()
