@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 from goods.models import Sku, in_reader_language
 from orders.models import ShippingMethod
 from orders.pricing import Freight, Price, PricedItem, price
-from shop.errors import NotFound
+from shop.api.fields import BIGINT_MAX
+from shop.errors import Invalid, NotFound
 from shop.statements import Select
 
 _offered = ShippingMethod.objects.filter(is_active=True).values_list(
@@ -89,7 +90,8 @@ class Basket:
 def quote(items: Mapping[int, int], *, shipping_method_id: int | None = None) -> Basket:
     """What `items` (SKU id -> count, at least one) would cost now.
 
-    Raises NotFound for a SKU that is not on sale or a shipping method that is not offered.
+    Raises NotFound for a SKU that is not on sale or a shipping method that is not offered, Invalid
+    for more than an amount of money can say.
     """
     method_id, freight = _freight(shipping_method_id)
     lines, read_at = _read(items)
@@ -97,6 +99,9 @@ def quote(items: Mapping[int, int], *, shipping_method_id: int | None = None) ->
     if missing or read_at is None:
         raise NotFound(sku=min(missing))
     breakdown = price([PricedItem(line.price_fen, line.count) for line in lines], freight=freight)
+    if breakdown.total_fen > BIGINT_MAX:
+        message = "More than an order can cost."
+        raise Invalid(errors=[{"field": "items", "code": "max_value", "message": message}])
     return Basket(lines, breakdown, method_id, read_at)
 
 

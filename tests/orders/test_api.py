@@ -367,6 +367,15 @@ def test_units_of_one_sku_are_bounded_also_when_merged(client, address):
     assert untouched(tea, stock=100_000)
 
 
+def test_a_total_beyond_what_money_can_say_is_invalid(client, address):
+    treasure = make_sku(stock=2, price_fen=2**62)
+    body = {"items": [{"sku": treasure.pk, "count": 2}], "address": address.pk}
+
+    assert refused(client.post(f"{V1}/orders/quote", body)) == (400, "invalid")
+    assert refused(post(client, "/orders", body)) == (400, "invalid")
+    assert Order.objects.count() == 0
+
+
 def test_lines_are_bounded(client, address, tea):
     body = {"items": [line(tea, 1)] * 101, "address": address.pk}
     assert refused(post(client, "/orders", body)) == (400, "invalid")
