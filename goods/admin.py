@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from goods import selectors, services
+from goods import selectors, services, stock
 from goods.forms import AdjustForm, SkuForm, SkuFormSet
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
@@ -252,7 +252,7 @@ class SkuAdmin(StockColumns, FactsAdmin):
         why not."""
         wanted = form.cleaned_data
         try:
-            done = services.adjust_stock(sku=sku, operator=cast("User", request.user), **wanted)
+            done = stock.adjust_stock(sku=sku, operator=cast("User", request.user), **wanted)
         except Shortage as shortage:
             form.add_error(
                 "delta", gettext("Only %(count)d are available.") % {"count": shortage.available}

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from goods import selectors
 from goods.models import Sku
-from goods.services import MAX_UNITS
+from goods.stock import MAX_UNITS
 from shop.pools.models import Strategy
 
 

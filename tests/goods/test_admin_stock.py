@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from goods.services import adjust_stock
+from goods.stock import adjust_stock
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_sku
 

@@ -6,15 +6,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from goods.models import Goods, Sku
-from goods.services import (
-    LoadMode,
-    StockRow,
-    adjust_stock,
-    goods_update,
-    load_stock,
-    sku_create,
-    sku_update,
-)
+from goods.services import goods_update, sku_create, sku_update
+from goods.stock import LoadMode, StockRow, adjust_stock, load_stock
 from shop.errors import SoldOut
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_address, make_goods, make_sku, make_user, place

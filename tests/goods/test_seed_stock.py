@@ -6,7 +6,8 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from goods.services import LoadMode, StockRow, load_stock, sku_create
+from goods.services import sku_create
+from goods.stock import LoadMode, StockRow, load_stock
 from shop.pools import services as pools
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_goods, make_user, place

@@ -7,7 +7,6 @@ from django.db.models import ProtectedError
 
 from goods.models import Goods, Sku
 from goods.services import (
-    adjust_stock,
     goods_put_on_shelf,
     goods_update,
     sku_create,
@@ -15,6 +14,7 @@ from goods.services import (
     sku_set_strategy,
     sku_update,
 )
+from goods.stock import adjust_stock
 from shop.errors import Invalid
 from shop.pools.models import Pool, PoolMovement
 from shop.pools.strategies import Shortage

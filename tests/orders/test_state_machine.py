@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from goods.services import adjust_stock
+from goods.stock import adjust_stock
 from orders import lifecycle
 from orders.models import Order
 from orders.payments import services as payments

@@ -1,5 +1,5 @@
 """Loads stock from a CSV file: reads it line by line, names every bad line, and leaves the loading
-itself to `goods.services.load_stock`, which does all of it or nothing."""
+itself to `goods.stock.load_stock`, which does all of it or nothing."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from goods.services import (
+from goods.stock import (
     BadRow,
     BadRows,
     LoadMode,
