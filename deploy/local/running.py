@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local.processes import VAR, LocalError, write_private
+from deploy.local.processes import VAR, LocalError, private_directory, write_private
 
 SHOP_LOCK = VAR / "shop.lock"
 TESTS_LOCK = VAR / "tests.lock"
@@ -21,7 +21,7 @@ ENVIRONMENT = VAR / "running.env"
 @contextmanager
 def only_one(lock: Path, what: str) -> Iterator[None]:
     """Holds `lock`; `what` tells others by whom. Raises LocalError when another has it."""
-    VAR.mkdir(exist_ok=True)
+    private_directory(VAR)  # the database in it holds people's addresses
     with lock.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
