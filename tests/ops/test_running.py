@@ -16,10 +16,12 @@ def lock(tmp_path, monkeypatch):
 
 
 def test_a_second_shop_is_told_which_one_is_there(lock):
-    with running.only_one(lock, "a shop on port 8000"):
-        with pytest.raises(LocalError, match="in use: a shop on port 8000"):
-            with running.only_one(lock, "another"):
-                pass
+    with (
+        running.only_one(lock, "a shop on port 8000"),
+        pytest.raises(LocalError, match="in use: a shop on port 8000"),
+        running.only_one(lock, "another"),
+    ):
+        pass
     with running.only_one(lock, "another"):
         assert lock.read_text() == "another"
 
