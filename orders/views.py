@@ -39,7 +39,6 @@ from shop.errors import (
     SoldOut,
 )
 
-
 # One of each for all requests: an instance copies every field of its class, which costs more than
 # the validation, and `run_validation` leaves nothing behind on it.
 _serializer = cache(lambda serializer_class: serializer_class())
