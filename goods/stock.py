@@ -13,6 +13,7 @@ from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import IntegrityError
+from django.utils.translation import gettext
 
 from goods.models import Sku
 from shop.accounts.models import User
@@ -48,9 +49,10 @@ def adjust_stock(
     available than to be removed, Busy, Unavailable.
     """
     if not 0 < abs(delta) <= MAX_UNITS:
-        raise _invalid("delta", f"A whole number from 1 to {MAX_UNITS}, or the same below zero.")
+        message = gettext("A whole number from 1 to %(most)d, or the same below zero.")
+        raise Invalid.field("delta", message % {"most": MAX_UNITS})
     if not reason.strip():
-        raise _invalid("reason", "Say why.")
+        raise Invalid.field("reason", gettext("Say why."))
 
     def work() -> None:
         LogEntry.objects.log_actions(
@@ -193,10 +195,6 @@ def load_stock(
         if is_duplicate(error):
             raise ReferenceReused from error
         raise
-
-
-def _invalid(field: str, message: str) -> Invalid:
-    return Invalid(errors=[{"field": field, "code": "invalid", "message": message}])
 
 
 def _earlier(

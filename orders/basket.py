@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from goods.models import Sku, in_reader_language
 from orders.models import ShippingMethod
@@ -100,8 +101,8 @@ def quote(items: Mapping[int, int], *, shipping_method_id: int | None = None) ->
         raise NotFound(sku=min(missing))
     breakdown = price([PricedItem(line.price_fen, line.count) for line in lines], freight=freight)
     if breakdown.total_fen > BIGINT_MAX:
-        message = "More than an order can cost."
-        raise Invalid(errors=[{"field": "items", "code": "max_value", "message": message}])
+        message = gettext("More than an order can cost.")
+        raise Invalid.field("items", message, code="max_value")
     return Basket(lines, breakdown, method_id, read_at)
 
 

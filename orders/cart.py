@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from goods.models import Sku
 from orders.basket import BasketLine, basket_lines
@@ -30,15 +31,8 @@ def cart_item_set(*, user: "User", sku_id: int, count: int) -> None:
         raise NotFound(sku=sku_id)
     mine = CartItem.objects.filter(user=user)
     if not mine.filter(sku_id=sku_id).exists() and mine.count() >= MAX_LINES:
-        raise Invalid(
-            errors=[
-                {
-                    "field": "sku",
-                    "code": "max_length",
-                    "message": f"A cart holds at most {MAX_LINES} lines.",
-                }
-            ]
-        )
+        message = gettext("A cart holds at most %(most)d lines.") % {"most": MAX_LINES}
+        raise Invalid.field("sku", message, code="max_length")
     transactions.run(
         lambda: CartItem.objects.update_or_create(
             user=user, sku_id=sku_id, defaults={"count": count}

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from orders import cart
 from orders.basket import Basket, BasketLine, quote
@@ -64,9 +65,7 @@ def _place_basket(user: "User", key: RequestKey, checkout: Checkout) -> Order:
     address = address_snapshot(user_id=user.pk, address_id=checkout.address_id)
     wanted = checkout.items if checkout.items is not None else cart.cart_lines(user)
     if not wanted:
-        raise Invalid(
-            errors=[{"field": "items", "code": "empty", "message": "There is nothing to order."}]
-        )
+        raise Invalid.field("items", gettext("There is nothing to order."), code="empty")
     basket = quote(wanted, shipping_method_id=checkout.shipping_method_id)
     _refuse_early(basket, checkout)
 

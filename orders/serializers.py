@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 from rest_framework import serializers
 
 from orders.cart import MAX_LINES
@@ -36,9 +37,8 @@ class ItemsField(serializers.ListSerializer[Any]):
         for item in super().to_internal_value(data):
             counts[item["sku"]] = counts.get(item["sku"], 0) + item["count"]
         if max(counts.values()) > MAX_COUNT:
-            raise serializers.ValidationError(
-                [f"At most {MAX_COUNT} units of one SKU."], code="max_value"
-            )
+            message = gettext("At most %(most)d units of one SKU.") % {"most": MAX_COUNT}
+            raise serializers.ValidationError([message], code="max_value")
         return counts
 
 
@@ -58,9 +58,8 @@ class OrderRequestSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if bool(attrs.get("items")) == bool(attrs.get("from_cart")):
-            raise serializers.ValidationError(
-                {"items": ["Send either `items` or `from_cart: true`."]}, code="required"
-            )
+            message = gettext("Send either `items` or `from_cart: true`.")
+            raise serializers.ValidationError({"items": [message]}, code="required")
         return attrs
 
 
@@ -122,7 +121,9 @@ class OrderSerializer(serializers.Serializer[Order]):
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     paid_at = serializers.DateTimeField(allow_null=True)
-    refunded_fen = serializers.IntegerField()
+    refunded_fen = serializers.IntegerField(
+        help_text="All that went back for this order, also of money that came twice or too late."
+    )
     failure = FailureSerializer(allow_null=True)
     server_time = serializers.DateTimeField()
 

@@ -36,6 +36,11 @@ class Invalid(Refusal):
     status, code = 400, "invalid"
     detail = _("The request is not valid; `errors` names the fields.")
 
+    @classmethod
+    def field(cls, field: str, message: str, *, code: str = "invalid") -> "Invalid":
+        """One field's fault, in the reader's language; "" is the request as a whole."""
+        return cls(errors=[{"field": field, "code": code, "message": message}])
+
 
 class IdempotencyKeyRequired(Refusal):
     status, code = 400, "idempotency_key_required"

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from orders.models import Order
 from orders.payments.models import OPEN, Payment, Refund, SandboxCharge
@@ -55,9 +56,7 @@ def payment_start(
     for no money (any more), Busy, Unavailable when the provider does not answer.
     """
     if provider not in providers():
-        raise Invalid(
-            errors=[{"field": "provider", "code": "invalid", "message": "Not offered here."}]
-        )
+        raise Invalid.field("provider", gettext("Not offered here."))
 
     def create(key: RequestKey) -> Payment:
         return transactions.run(lambda: _open_payment(user, order_no, key, provider))
@@ -110,9 +109,7 @@ def payment_succeeded(*, payment_no: str, provider: str, amount_fen: int) -> Non
         )
         if known is None:
             raise NotFound(payment=payment_no)
-        raise Invalid(
-            errors=[{"field": "amount_fen", "code": "invalid", "message": "Not this payment's."}]
-        )
+        raise Invalid.field("amount_fen", "Not this payment's.")
     transactions.run(lambda: _record_success(known))
 
 

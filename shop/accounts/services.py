@@ -91,7 +91,7 @@ def _create_user(username: str, hashed: str) -> User:
 
 def _refuse_username() -> NoReturn:
     message = _("This user name is taken.")
-    raise Invalid(errors=[{"field": "username", "code": "unique", "message": message}])
+    raise Invalid.field("username", message, code="unique")
 
 
 def log_in(request: HttpRequest, *, username: str, password: str) -> Session:
@@ -160,7 +160,7 @@ def address_create(*, user: User, text: AddressText, is_default: bool) -> Addres
         count = addresses_of(user).count()
         if count >= MAX_ADDRESSES:
             message = _("There are too many addresses; delete one first.")
-            raise Invalid(errors=[{"field": "", "code": "max_length", "message": message}])
+            raise Invalid.field("", message, code="max_length")
         address = Address.objects.create(user=user, **text)
         if is_default or count == 0:
             _make_default(address)

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, models
+from django.utils.translation import gettext
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -82,15 +83,7 @@ def request_key(request: Request, *, route: str) -> RequestKey:
     if key is None:
         raise IdempotencyKeyRequired
     if not PRINTABLE_ASCII.fullmatch(key):
-        raise Invalid(
-            errors=[
-                {
-                    "field": "Idempotency-Key",
-                    "code": "invalid",
-                    "message": "1 to 255 printable ASCII characters.",
-                }
-            ]
-        )
+        raise Invalid.field("Idempotency-Key", gettext("1 to 255 printable ASCII characters."))
     # Canonical, so that a client may serialise the same body anew for its second try.
     body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(f"{request.path}\n{body}".encode()).hexdigest()

@@ -120,4 +120,4 @@ def _walk(data: dict[str, Any]) -> None:
 
 
 def _refuse(code: str, message: str) -> NoReturn:
-    raise Invalid(errors=[{"field": "", "code": code, "message": message}])
+    raise Invalid.field("", message, code=code)

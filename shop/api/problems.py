@@ -90,7 +90,7 @@ def as_refusal(error: BaseException) -> Refusal | None:
         return PayloadTooLarge()
     if isinstance(error, SuspiciousOperation | BadRequest | UnreadablePostError):
         message = gettext("The request is malformed.")
-        return Invalid(errors=[{"field": "", "code": "malformed", "message": message}])
+        return Invalid.field("", message, code="malformed")
     if isinstance(error, exceptions.Throttled):
         return RateLimited(retry_after=math.ceil(error.wait or 1))
     if isinstance(error, OperationalError | InterfaceError):
