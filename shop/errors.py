@@ -64,6 +64,18 @@ class PermissionDenied(Refusal):
     detail = _("You may not do this.")
 
 
+class TokenRequired(Refusal):
+    """Missing, of another user or sale, used, expired or forged: which one is not told."""
+
+    status, code = 403, "token_required"
+    detail = _("Get a token for this sale first; each is good for one order and a short time.")
+
+
+class CaptchaFailed(Refusal):
+    status, code = 403, "captcha_failed"
+    detail = _("The answer does not fit the picture, or it is too old; ask for a new picture.")
+
+
 class NotFound(Refusal):
     status, code = 404, "not_found"
     detail = _("There is no such thing, or it is not yours.")
@@ -96,6 +108,25 @@ class InsufficientStock(Refusal):
 
     status, code = 409, "insufficient_stock"
     detail = _("Fewer are left than you asked for.")
+
+
+class PurchaseLimit(Refusal):
+    """`limit`: units one user may have."""
+
+    status, code = 409, "purchase_limit"
+    detail = _("That is more than one user may buy.")
+
+
+class NotStarted(Refusal):
+    """`starts_at`: RFC 3339."""
+
+    status, code = 409, "not_started"
+    detail = _("This has not started yet.")
+
+
+class Paused(Refusal):
+    status, code = 409, "paused"
+    detail = _("This is paused; try again later.")
 
 
 class Ended(Refusal):
