@@ -58,14 +58,15 @@ def captcha_of(answer: str) -> Captcha:
     return Captcha(captcha_id=signed.removeprefix(bound), image=_painted(answer))
 
 
-def captcha_check(*, captcha_id: str, answer: str) -> str:
+def captcha_check(*, captcha_id: str | None, answer: str | None) -> str:
     """The token id that the picture earns, 32 hex digits; the same one each time.
 
     Case and white space of the answer do not count. Raises CaptchaFailed for a wrong answer and for
-    an id that is expired, forged or malformed, and nothing else.
+    an id that is missing, expired, forged or malformed, and nothing else.
     """
-    text = _normalized(answer)
-    if text is None or len(captcha_id) > LONGEST or not captcha_id.isascii():
+    text = _normalized(answer or "")
+    # Beyond ASCII may be what has no encoding, such as half of a surrogate pair.
+    if not text or not captcha_id or len(captcha_id) > LONGEST or not captcha_id.isascii():
         raise CaptchaFailed
     signed = _bound(text) + captcha_id
     # The key that signed the picture also makes its token id, so that a picture earns the same one

@@ -221,6 +221,7 @@ def test_what_stands_around_an_id_spoils_it(before, after):
 @pytest.mark.parametrize(
     "answer",
     [
+        None,
         "",
         " ",
         ANSWER[:4],
@@ -237,9 +238,17 @@ def test_what_no_picture_shows_is_wrong(answer):
     assert failed(id_of(ANSWER), answer)
 
 
+@pytest.mark.parametrize(
+    "captcha_id",
+    [None, "", ":", "::", ":" * 83, "\0" * 83, "0" * 83, "图片", "\ud800", "x" * 10_000_000],
+    ids=lambda captcha_id: ascii(captcha_id)[:12],
+)
+def test_what_is_no_id_fails(captcha_id):
+    assert failed(captcha_id, ANSWER)
+
+
 @given(texts, texts | answers)
 @example("", "")
-@example("::", ANSWER)
 def test_no_id_and_answer_are_anything_but_wrong(captcha_id, answer):
     assert failed(captcha_id, answer)
 
