@@ -1,29 +1,28 @@
 """From a basket to an order.
 
-Placing is one transaction: the keyed order row first, where duplicates of the request wait; then
-what is the order's own; the pools' counters last. Everything that a plain read can refuse is
-refused before, without a lock, so that a crowd after the last unit does not queue on its row.
+Everything that a plain read can refuse is refused here, without a lock, so that a crowd after the
+last unit does not queue on its row. Only what looks possible is placed (`orders.placement`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils.translation import gettext
 
+from goods.sales.models import Placement
 from orders import cart
 from orders.basket import Basket, BasketLine, quote
 from orders.models import Order
-from orders.settlement import settle
-from orders.states import State
-from shop import transactions
+from orders.pending import checkout_queue
+from orders.placement import Queued, place_direct, place_queued
 from shop.accounts.selectors import address_snapshot
-from shop.api.idempotency import Answer, RequestKey, insert, once
+from shop.api.idempotency import Answer, RequestKey, once
 from shop.errors import Busy, Ended, InsufficientStock, Invalid, PriceChanged, SoldOut
 from shop.numbers import new_number
-from shop.pools.services import admitted
+from shop.pools.services import Terms
 from shop.pools.strategies import Closed, Shortage
 
 if TYPE_CHECKING:
@@ -69,21 +68,24 @@ def _place_basket(user: "User", key: RequestKey, checkout: Checkout) -> Order:
     basket = quote(wanted, shipping_method_id=checkout.shipping_method_id)
     _refuse_early(basket, checkout)
 
-    def write() -> Order:
-        order = _new_order(basket, key=key, address=address, remark=checkout.remark)
-        insert(order)
-        if checkout.items is None:
-            cart.cart_lose(user=user, lines=wanted)
-        settle([order], strategies={line.pool_id: line.strategy for line in basket.lines})
-        return order
-
+    order = _new_order(basket, key=key, address=address, checkout=checkout)
+    if settings.CHECKOUT_PLACEMENT == Placement.QUEUED:
+        return place_queued(order, queued=Queued(checkout_queue(), limit=settings.PENDING_LIMIT))
     try:
-        with admitted(line.pool_id for line in basket.lines):
-            return transactions.run(write)
+        return place_direct(
+            order,
+            terms={line.pool_id: Terms(strategy=line.strategy) for line in basket.lines},
+            alongside=partial(_lose_cart, user, wanted, checkout),
+        )
     except Shortage as shortage:
         raise _short(_line_of(basket, shortage.pool_id), shortage.available) from shortage
     except Closed as closed:
         raise Ended(sku=_line_of(basket, closed.pool_id).sku_id) from closed
+
+
+def _lose_cart(user: "User", wanted: Mapping[int, int], checkout: Checkout) -> None:
+    if checkout.items is None:
+        cart.cart_lose(user=user, lines=wanted)
 
 
 def _refuse_early(basket: Basket, checkout: Checkout) -> None:
@@ -98,15 +100,15 @@ def _refuse_early(basket: Basket, checkout: Checkout) -> None:
             raise _short(line, line.stock)
 
 
-def _new_order(basket: Basket, *, key: RequestKey, address: dict[str, str], remark: str) -> Order:
-    """The row as it will be once settled in this same transaction; 0 fen are paid at once."""
-    is_free = basket.price.total_fen == 0
+def _new_order(
+    basket: Basket, *, key: RequestKey, address: dict[str, str], checkout: Checkout
+) -> Order:
+    """The row as the shopper is told of it; placing says in which state it is stored."""
     now = basket.read_at
     return Order(
-        **key.columns(first_status=201),
+        **key.columns(),
         order_no=new_number(now),
         kind=Order.Kind.GOODS,
-        status=State.PAID if is_free else State.UNPAID,
         snapshot=[line.snapshot() for line in basket.lines],
         goods_fen=basket.price.goods_fen,
         freight_fen=basket.price.freight_fen,
@@ -114,10 +116,9 @@ def _new_order(basket: Basket, *, key: RequestKey, address: dict[str, str], rema
         total_fen=basket.price.total_fen,
         shipping_method_id=basket.shipping_method_id,
         address=address,
-        remark=remark,
+        remark=checkout.remark,
+        from_cart=checkout.items is None,
         created_at=now,
-        expires_at=None if is_free else now + timedelta(seconds=settings.ORDER_PAY_SECONDS),
-        paid_at=now if is_free else None,
     )
 
 

@@ -10,9 +10,11 @@ from orders.models import Order
 from orders.payments.models import OPEN, Payment, Refund
 from orders.payments.services import payments_abandon, refund_decide
 from orders.selectors import is_overdue, order_locked
+from orders.settlement import tell_gates
 from orders.states import State
 from orders.transitions import move, release
 from shop import transactions
+from shop.accounts.selectors import address_snapshot
 from shop.errors import OrderState
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 BATCH = 100
 # Once it is shipped, an order comes back as a return, not as a refusal.
 REFUSABLE = frozenset({State.PAID, State.ACCEPTED})
+ADDRESSABLE = frozenset({State.PENDING, State.UNPAID, State.CLOSING, State.PAID, State.ACCEPTED})
 
 
 def order_cancel(*, user: "User", order_no: str) -> Order:
@@ -37,6 +40,11 @@ def order_cancel(*, user: "User", order_no: str) -> Order:
             return order
         if order.status_now == State.EXPIRED:
             raise OrderState(order_status=order.status_now)
+        if order.status == State.PENDING:
+            # It holds nothing yet; its gate let somebody through for it.
+            move([order], State.CANCELLED, actor="shopper", queue=None)
+            tell_gates([order])
+            return order
         move([order], State.CANCELLED, actor="shopper")
         payments_abandon([order])
         release([order])
@@ -85,6 +93,23 @@ def order_confirm_receipt(*, user: "User", order_no: str) -> Order:
         order = order_locked(order_no=order_no, user=user)
         if order.status != State.COMPLETED:
             move([order], State.COMPLETED, actor="shopper")
+        return order
+
+    return transactions.run(write)
+
+
+def order_set_address(*, user: "User", order_no: str, address_id: int) -> Order:
+    """Says where a sale order goes that was placed without an address, until the merchant has taken
+    it; the same address again changes nothing. Raises NotFound, OrderState."""
+    address = address_snapshot(user_id=user.pk, address_id=address_id)
+
+    def write() -> Order:
+        order = order_locked(order_no=order_no, user=user)
+        if order.address == address:
+            return order
+        if order.address is not None or order.status_now not in ADDRESSABLE:
+            raise OrderState(order_status=order.status_now)
+        Order.objects.filter(pk=order.pk).update(address=address)
         return order
 
     return transactions.run(write)

@@ -8,10 +8,11 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from goods.models import Sku, in_reader_language
+from goods.sales.models import FlashSale
 from orders.states import State
 from shop.api.idempotency import Keyed, unique_key
 from shop.fields import ExactCharField
-from shop.pools.models import Pool
+from shop.pools.models import Pool, Queue
 
 
 class ShippingMethod(models.Model):
@@ -76,6 +77,7 @@ class Order(Keyed):
 
     class Kind(models.TextChoices):
         GOODS = "goods", _("goods")
+        FLASH_SALE = "flash_sale", _("flash sale")
 
     order_no = ExactCharField(_("order number"), max_length=24, unique=True)
     user = models.ForeignKey(
@@ -91,9 +93,29 @@ class Order(Keyed):
     discount_fen = models.BigIntegerField(_("discount (fen)"), default=0)
     total_fen = models.BigIntegerField(_("total (fen)"))
     refunded_fen = models.BigIntegerField(_("refunded (fen)"), default=0)
+    # Neither constraint nor index: each costs every order, and a method is never deleted.
     shipping_method = models.ForeignKey(
-        ShippingMethod, on_delete=models.PROTECT, null=True, related_name="+"
+        ShippingMethod,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
+    # Not enforced: its shared lock would wait for an operator's change of the sale.
+    sale = models.ForeignKey(
+        FlashSale, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    # The sale token that it was placed with: no token buys twice, whatever Redis forgets.
+    token_id = ExactCharField(max_length=32, null=True, unique=True, editable=False)
+    # Where a pending order waits; null as soon as it is settled, so the index holds the waiting.
+    queue = models.ForeignKey(
+        Queue, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    # Settlings that ended in an error of ours.
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    # Its lines leave the shopper's cart when it is settled.
+    from_cart = models.BooleanField(default=False, editable=False)
     address = models.JSONField(_("address"), null=True)
     remark = models.CharField(_("remark"), max_length=200, blank=True, default="")
     courier = models.CharField(_("courier"), max_length=40, blank=True, default="")
@@ -118,6 +140,11 @@ class Order(Keyed):
             models.CheckConstraint(
                 condition=Q(refunded_fen__gte=0), name="order_refunded_not_negative"
             ),
+            models.CheckConstraint(
+                condition=Q(status="pending", queue__isnull=False)
+                | (~Q(status="pending") & Q(queue__isnull=True)),
+                name="order_waits_while_pending",
+            ),
         ]
         indexes = [
             # A shopper's orders, newest first; and what is due, for the sweepers.
@@ -134,7 +161,11 @@ class OrderLine(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
     sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="+")
-    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    pool = models.ForeignKey(
+        Pool, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    # The movement that took them: the order's own, or that of the batch it was settled in.
+    reference = ExactCharField(max_length=64)
     price_fen = models.BigIntegerField()
     count = models.PositiveIntegerField()
     given_back = models.PositiveIntegerField(default=0)
@@ -146,6 +177,7 @@ class OrderLine(models.Model):
                 condition=Q(given_back__lte=F("count")), name="order_line_given_back_within"
             ),
         ]
+        indexes = [models.Index(fields=["pool", "reference"], name="order_line_of_movement")]
 
     def __str__(self) -> str:
         return f"{self.sku_id} x {self.count}"

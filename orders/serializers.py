@@ -14,6 +14,8 @@ from orders.states import State
 from shop.api.fields import IdField, StrictBooleanField, StrictCharField, StrictIntegerField
 
 MAX_COUNT = 9_999
+# Far more than a sale token has.
+MAX_TOKEN = 500
 
 
 def local(moment: datetime | None) -> str | None:
@@ -61,6 +63,25 @@ class OrderRequestSerializer(serializers.Serializer[Any]):
             message = gettext("Send either `items` or `from_cart: true`.")
             raise serializers.ValidationError({"items": [message]}, code="required")
         return attrs
+
+
+class SaleOrderRequestSerializer(serializers.Serializer[Any]):
+    count = StrictIntegerField(min_value=1, max_value=MAX_COUNT)
+    address = IdField(required=False, help_text="May be said later.")
+    token = StrictCharField(
+        max_length=MAX_TOKEN, required=False, help_text="Where the sale's `protection` is not none."
+    )
+
+
+class OrderAddressRequestSerializer(serializers.Serializer[Any]):
+    address = IdField()
+
+
+class PendingOrderSerializer(serializers.Serializer[Any]):
+    """Accepted; look at `Location` for what became of it."""
+
+    order_no = serializers.CharField()
+    status = serializers.ChoiceField(choices=[State.PENDING.value])
 
 
 class OrdersQuery(serializers.Serializer[Any]):

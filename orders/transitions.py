@@ -16,6 +16,7 @@ from orders.models import Order, OrderLine, OrderMove
 from orders.states import State, sources
 from shop.errors import OrderState
 from shop.pools import services as pools
+from shop.pools.services import Claim
 from shop.pools.strategies import Take
 
 if TYPE_CHECKING:
@@ -67,10 +68,14 @@ def move(
 def release(orders: Sequence[Order]) -> None:
     """Gives back all units that `orders` still hold. Touches the counters: call it last."""
     lines = OrderLine.objects.filter(order__in=orders, given_back__lt=F("count"))
-    numbers = {order.pk: order.order_no for order in orders}
-    returns: dict[str, list[Take]] = defaultdict(list)
+    returns: dict[int, list[Take]] = defaultdict(list)
     for line in lines:
-        units = Take(line.pool_id, line.count - line.given_back)
-        returns[numbers[line.order_id]].append(units)
+        returns[line.order_id].append(Take(line.pool_id, line.count - line.given_back))
     lines.update(given_back=F("count"))
-    pools.give_back(returns)
+    pools.give_back(
+        [
+            Claim(order.order_no, order.user_id, returns[order.pk])
+            for order in orders
+            if order.pk in returns
+        ]
+    )

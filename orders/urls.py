@@ -15,6 +15,10 @@ urlpatterns = [
     path("orders/<number:order_no>/pay", views.OrderPayView.as_view(), name="order-pay"),
     path("orders/<number:order_no>/cancel", views.OrderCancelView.as_view(), name="order-cancel"),
     path(
+        "orders/<number:order_no>/address", views.OrderAddressView.as_view(), name="order-address"
+    ),
+    path("flash-sales/<id:sale_id>/orders", views.SaleOrdersView.as_view(), name="sale-orders"),
+    path(
         "orders/<number:order_no>/confirm-receipt",
         views.OrderConfirmReceiptView.as_view(),
         name="order-confirm-receipt",

@@ -11,32 +11,44 @@ from rest_framework.views import APIView
 
 from orders import cart, checkout, lifecycle, selectors
 from orders.basket import quote
-from orders.models import ShippingMethod
+from orders.models import Order, ShippingMethod
 from orders.payments import services as payments
 from orders.payments.selectors import payment_of, refunds_of
+from orders.placement import ACCEPTED
+from orders.sale_orders import SaleRequest, sale_order_place
 from orders.serializers import (
     CartItemRequestSerializer,
     CartSerializer,
+    OrderAddressRequestSerializer,
     OrderRequestSerializer,
     OrderSerializer,
     OrdersQuery,
     PaymentSerializer,
     PayRequestSerializer,
+    PendingOrderSerializer,
     QuoteRequestSerializer,
     QuoteSerializer,
     RefundSerializer,
+    SaleOrderRequestSerializer,
     ShippingMethodSerializer,
 )
+from shop.accounts.authentication import TrustedTokenAuthentication
+from shop.accounts.rates import client_address
 from shop.accounts.selectors import address_snapshot
-from shop.api.idempotency import keyed_response, request_key
+from shop.api.idempotency import Answer, keyed_response, request_key
 from shop.api.pagination import Keyset
 from shop.errors import (
     Ended,
     InsufficientStock,
     NotFound,
+    NotStarted,
     OrderState,
+    Paused,
     PriceChanged,
+    PurchaseLimit,
+    RateLimited,
     SoldOut,
+    TokenRequired,
 )
 
 # One of each for all requests: an instance copies every field of its class, which costs more than
@@ -134,7 +146,9 @@ class OrdersView(ShopperView):
         page = pages.paginate_queryset(orders, request, view=self)
         return pages.get_paginated_response(OrderSerializer(page, many=True).data)
 
-    @extend_schema(request=OrderRequestSerializer, responses={201: OrderSerializer})
+    @extend_schema(
+        request=OrderRequestSerializer, responses={201: OrderSerializer, 202: OrderSerializer}
+    )
     def post(self, request: Request) -> Response:
         """Places an order: all lines or none. Unpaid, it holds its units until `expires_at`."""
         key = request_key(request, route="orders")
@@ -150,10 +164,76 @@ class OrdersView(ShopperView):
                 expected_total_fen=fields.get("expected_total_fen"),
             ),
         )
-        order = answer.row
-        if answer.replayed:
-            order = selectors.order_of(request.user, order.order_no)
+        return _placed(request, answer)
+
+
+def _placed(request: Request, answer: Answer[Order]) -> Response:
+    """An order as its POST answers: as it is now when it is a repeat, and where it waits to be
+    settled, where to look for it and when."""
+    order = answer.row
+    if answer.replayed:
+        order = selectors.order_of(request.user, order.order_no)
+    if order.first_status != ACCEPTED:
         return keyed_response(OrderSerializer(order).data, answer)
+    if order.kind == Order.Kind.FLASH_SALE and not answer.replayed:
+        data = {"order_no": order.order_no, "status": order.status}
+    else:
+        data = OrderSerializer(order).data
+    response = keyed_response(data, answer)
+    response["Location"] = f"/api/v1/orders/{order.order_no}"
+    response["Retry-After"] = "1"
+    return response
+
+
+class SaleOrdersView(APIView):
+    authentication_classes = (TrustedTokenAuthentication,)
+    permission_classes = (IsAuthenticated,)
+    idempotent = True
+    refusals = (
+        NotFound,
+        NotStarted,
+        Paused,
+        Ended,
+        SoldOut,
+        InsufficientStock,
+        PurchaseLimit,
+        TokenRequired,
+        RateLimited,
+    )
+
+    @extend_schema(
+        request=SaleOrderRequestSerializer,
+        responses={201: OrderSerializer, 202: PendingOrderSerializer},
+    )
+    def post(self, request: Request, sale_id: int) -> Response:
+        """Orders from a flash sale. 201 holds its units; 202 is in the queue, and its order says
+        soon whether it got them."""
+        key = request_key(request, route="sale-orders")
+        fields = _valid(SaleOrderRequestSerializer, request.data)
+        answer = sale_order_place(
+            key=key,
+            wanted=SaleRequest(
+                sale_id=sale_id,
+                count=fields["count"],
+                address_id=fields.get("address"),
+                token=fields.get("token", ""),
+                client_address=client_address(request),
+            ),
+        )
+        return _placed(request, answer)
+
+
+class OrderAddressView(ShopperView):
+    refusals = (NotFound, OrderState)
+
+    @extend_schema(request=OrderAddressRequestSerializer, responses=OrderSerializer)
+    def put(self, request: Request, order_no: str) -> Response:
+        """Where an order goes that was placed without an address; later it stands."""
+        fields = _valid(OrderAddressRequestSerializer, request.data)
+        lifecycle.order_set_address(
+            user=request.user, order_no=order_no, address_id=fields["address"]
+        )
+        return _order(request, order_no)
 
 
 class OrderView(ShopperView):

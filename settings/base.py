@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "shop.accounts",
     "shop.pools",
     "goods",
+    "goods.sales",
     "orders",
     "orders.payments",
 ]
@@ -154,6 +155,23 @@ POOL_CONCURRENCY = env.int("API_ORDER_LIMIT", default=4)
 POOL_WAIT_SECONDS = env.float("API_ORDER_WAIT_SECONDS", default=2.0)
 # Seconds an order may stay unpaid.
 ORDER_PAY_SECONDS = env.int("ORDER_PAY_SECONDS", default=300)
+# --- flash sales and the queue
+# Placement of cart checkout: direct (201) or queued (202); each sale has its own.
+CHECKOUT_PLACEMENT = env.str("CHECKOUT_PLACEMENT", default="direct")
+# Orders that may be pending in one queue before further ones are `busy`.
+PENDING_LIMIT = env.int("PENDING_LIMIT", default=20_000)
+# A bell for the drain is sent at most this often (seconds) by each process.
+BELL_SECONDS = env.float("BELL_SECONDS", default=0.05)
+# Orders settled in one transaction, and times that one whose settling fails is tried.
+DRAIN_BATCH = 500
+DRAIN_ATTEMPTS = 5
+# Seconds that a sale token, and the picture that earns one, may be used.
+SALE_TOKEN_SECONDS = env.int("SALE_TOKEN_SECONDS", default=120)
+CAPTCHA_SECONDS = env.int("CAPTCHA_SECONDS", default=180)
+# (wrong or right answers, seconds) allowed for one shopper.
+CAPTCHA_RATE_PER_USER = (30, 300)
+# The windows, in seconds, that a sale's rates count in.
+SALE_RATE_SECONDS = {"user": 5, "address": 1, "all": 1}
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
 
@@ -164,6 +182,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+# What settles orders waits behind nothing else, and what tidies up behind no order.
+CELERY_TASK_ROUTES = {
+    "shop.pools.tasks.drain": {"queue": "drains"},
+    "shop.pools.tasks.*": {"queue": "sweepers"},
+    "goods.sales.tasks.*": {"queue": "sweepers"},
+    "orders.tasks.*": {"queue": "sweepers"},
+}
 # `expires`: a ring that nobody heard in time is worth nothing, the next one says the same.
 CELERY_BEAT_SCHEDULE = {
     "expire-orders": {
@@ -180,6 +205,21 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.tasks.execute_refunds",
         "schedule": 5.0,
         "options": {"expires": 10},
+    },
+    "ring-drains": {
+        "task": "shop.pools.tasks.ring_drains",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "sweep-sales": {
+        "task": "goods.sales.tasks.sweep_sales",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "correct-gates": {
+        "task": "shop.pools.tasks.correct_gates",
+        "schedule": 5.0,
+        "options": {"expires": 5},
     },
     "forget-expired-tokens": {
         "task": "shop.accounts.tasks.forget_expired_tokens",

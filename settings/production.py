@@ -4,12 +4,15 @@ environment, and a missing one stops the process with its name."""
 from settings.base import *  # noqa: F403
 from settings.base import env
 from settings.mysql import mysql_database
+from settings.redis import redis_caches
 
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 DATABASES = {"default": mysql_database()}
 REDIS_URL = env.str("REDIS_URL")
+GATE_REDIS_URL = env.str("GATE_REDIS_URL", default=REDIS_URL)
+CACHES = redis_caches(gates=GATE_REDIS_URL, cache=REDIS_URL)
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

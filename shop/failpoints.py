@@ -16,6 +16,12 @@ from django.conf import settings
 NAMES = {
     "commit.before": "all of a transaction's work is done, nothing is committed",
     "commit.after": "committed, the caller does not know yet",
+    "gate.admitted": "the gate has taken units off, nothing is stored",
+    "drain.before": "a batch of pending rows is locked, nothing is settled",
+    "drain.settled": "a batch is settled, nothing is committed",
+    "drain.after": "a batch is committed, its gate and its next bell do not know yet",
+    "gate.rebuild": "the database is read, the gate is not in place yet",
+    "sale.end": "what waited is settled, the pool is not closed yet",
     "payment.provider.after": "the provider has answered, we have not written it down",
     "refund.provider.after": "the provider has refunded, we have not written it down",
     "sandbox.succeed.after": "the sandbox holds the money, its notification is not sent",

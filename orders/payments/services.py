@@ -73,7 +73,8 @@ def _open_payment(user: "User", order_no: str, key: RequestKey, provider: str) -
     if order.status_now != State.UNPAID:
         raise OrderState(order_status=order.status_now)
     payment = Payment(
-        **key.columns(first_status=200),
+        **key.columns(),
+        first_status=200,
         payment_no=new_number(order.db_now),
         order=order,
         provider=provider,

@@ -63,14 +63,13 @@ class RequestKey:
     key: str
     request_hash: str
 
-    def columns(self, *, first_status: int) -> dict[str, Any]:
-        """The `Keyed` columns of the row that this request creates."""
+    def columns(self) -> dict[str, Any]:
+        """The `Keyed` columns of the row that this request creates, but for its first status."""
         return {
             "user_id": self.user_id,
             "idempotency_route": self.route,
             "idempotency_key": self.key,
             "request_hash": self.request_hash,
-            "first_status": first_status,
         }
 
 

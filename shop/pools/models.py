@@ -39,10 +39,15 @@ class Pool(models.Model):
     strategy = models.CharField(
         max_length=12, choices=Strategy.choices, default=Strategy.DEFAULT, blank=True
     )
+    # Units one user may hold (null: any number); then each holder has a PoolUser.
+    per_user_limit = models.PositiveIntegerField(null=True)
+    # Whether Redis turns requests away before the database hears of them (`shop.pools.gate`).
+    gated = models.BooleanField(default=False)
 
     objects = PoolQuerySet.as_manager()
 
     class Meta:
+        indexes = [models.Index(fields=["gated", "open"], name="pool_gated")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(available__gte=0), name="pool_available_not_negative"
@@ -61,6 +66,7 @@ class Movement(models.TextChoices):
     GIVE_BACK = "give_back", _("given back")
     LOAD = "load", _("loaded")
     ADJUST = "adjust", _("adjusted")
+    TRANSFER = "transfer", _("transferred")
 
 
 class PoolMovement(models.Model):
@@ -79,7 +85,7 @@ class PoolMovement(models.Model):
     )
     kind = models.CharField(max_length=10, choices=Movement.choices)
     delta = models.BigIntegerField()
-    # The order, refund or stock run behind it. With pool and kind unique: nothing is taken,
+    # The order, batch of orders, transfer or stock run behind it. With pool and kind unique: nothing is taken,
     # given back or loaded twice for the same reason, whoever repeats it.
     reference = ExactCharField(max_length=64)
     operator = models.ForeignKey(
@@ -97,3 +103,38 @@ class PoolMovement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delta:+d} ({self.reference})"
+
+
+class PoolUser(models.Model):
+    """How many units of a limited pool one user holds. Made by upsert, changed on a condition."""
+
+    pk = models.CompositePrimaryKey("pool_id", "user_id")
+    pool = models.ForeignKey(
+        Pool, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    taken = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} holds {self.taken} of pool {self.pool_id}"
+
+
+class QueueQuerySet(models.QuerySet["Queue"]):
+    def for_draining(self) -> "QueueQuerySet":
+        """Locks the queue for the transaction's life, or finds nothing: somebody else drains it."""
+        return self.select_for_update(skip_locked=True)
+
+
+class Queue(models.Model):
+    """What pending rows wait in. Its row lock is the lease of whoever drains it: it goes with the
+    transaction, so a dead drain never holds it. `kind` says who settles (`shop.pools.drain`)."""
+
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=40, unique=True)
+
+    objects = QueueQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.name)

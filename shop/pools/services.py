@@ -1,13 +1,15 @@
-"""Take, give back, adjust: the only ways a pool's counter changes, each with its movement.
+"""Take, give back, transfer, adjust: the only ways a pool's counter changes, each with a movement.
 
-All of them run inside the caller's transaction and lock pools in ascending id. The movement is
-written before the counter, so that the hot row is locked last and held for one statement and the
-commit.
+All of them run inside the caller's transaction and lock in one order: the holders' rows
+(`shop.pools.limits`), then pools by ascending id. A single take writes its movement before the
+counter, so that the hot row is locked last and held for one statement and the commit; a batch locks
+all it needs, decides in memory and writes outcomes only.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from shop.pools import gate, limits
 from shop.pools.admission import admission
+from shop.pools.limits import LimitReached
 from shop.pools.models import Movement, Pool, PoolMovement
-from shop.pools.strategies import STRATEGIES, Shortage, Take
+from shop.pools.strategies import STRATEGIES, Closed, Shortage, Take
 from shop.statements import insert
 
 if TYPE_CHECKING:
@@ -27,54 +31,165 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Units that a user takes, or gives back, under one reference: an order, an entry, a grab."""
+
+    reference: str
+    user_id: int
+    takes: Sequence[Take]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a take needs to know of its pool: its own strategy ("" for the setting), and the units
+    one user may hold (None: any number)."""
+
+    strategy: str = ""
+    per_user_limit: int | None = None
+
+
 @contextmanager
-def admitted(pool_ids: Iterable[int]) -> Iterator[None]:
-    """Holds this process's place at each pool, around the whole transaction. Raises Busy."""
+def admitted(pool_ids: Iterable[int], *, limit: int | None = None) -> Iterator[None]:
+    """Holds this process's place at each pool, around the whole transaction; `limit`: places, None
+    for the setting's number. Raises Busy."""
     with admission.enter(
-        pool_ids, limit=settings.POOL_CONCURRENCY, wait=settings.POOL_WAIT_SECONDS
+        pool_ids, limit=limit or settings.POOL_CONCURRENCY, wait=settings.POOL_WAIT_SECONDS
     ):
         yield
 
 
-def take(takes: Sequence[Take], *, strategies: Mapping[int, str], reference: str) -> None:
-    """Takes all of `takes` for `reference`, each by its pool's strategy.
+def take(claim: Claim, *, terms: Mapping[int, Terms]) -> None:
+    """Takes all of one claim, each unit by its pool's strategy. `terms`: by pool id.
 
-    `strategies`: pool id -> the pool's own choice, "" for the setting. Call it last in the
-    transaction. Raises Shortage, Closed or Busy; the caller rolls back.
+    Call it last in the transaction. Raises LimitReached, Shortage, Closed or Busy; the caller
+    rolls back.
     """
     _require_transaction()
-    ordered = _merged(takes)
-    _record(
-        PoolMovement(
-            pool_id=unit.pool_id, kind=Movement.TAKE, delta=-unit.count, reference=reference
-        )
-        for unit in ordered
-    )
+    ordered = _merged(claim.takes)
+    for unit in ordered:
+        limit = terms[unit.pool_id].per_user_limit
+        if limit is not None:
+            limits.take_within(
+                pool_id=unit.pool_id, user_id=claim.user_id, count=unit.count, limit=limit
+            )
+    _record(_movement(Movement.TAKE, unit, claim.reference) for unit in ordered)
     # Runs of neighbours with one strategy: id order holds across strategies too.
     for strategy, group in groupby(
-        ordered, key=lambda unit: strategies[unit.pool_id] or settings.STOCK_STRATEGY
+        ordered, key=lambda unit: terms[unit.pool_id].strategy or settings.STOCK_STRATEGY
     ):
         STRATEGIES[strategy].take(list(group))
 
 
-def give_back(returns: Mapping[str, Sequence[Take]]) -> None:
-    """Returns units to the pools they were taken from, also to closed ones: reference -> units.
+def take_batch(
+    claims: Sequence[Claim], *, reference: str
+) -> list[LimitReached | Shortage | Closed | None]:
+    """Takes for many claims at once, first come first served: for each None, or why not.
+
+    All of a claim or none of it; a later, smaller one may still fit. What is taken leaves one
+    movement per pool, under `reference`, the batch's own. A claim that is refused touches nothing.
+    """
+    _require_transaction()
+    pool_ids = {unit.pool_id for claim in claims for unit in claim.takes}
+    limited = dict(
+        Pool.objects.filter(pk__in=pool_ids, per_user_limit__isnull=False).values_list(
+            "pk", "per_user_limit"
+        )
+    )
+    held = limits.locked(
+        [
+            (unit.pool_id, claim.user_id)
+            for claim in claims
+            for unit in claim.takes
+            if unit.pool_id in limited
+        ]
+    )
+    deciding = _Decision(list(Pool.objects.locked(pool_ids)), per_user=limited, held=held)
+    verdicts = [deciding.claim(claim) for claim in claims]
+    taken = [Take(pool_id, count) for pool_id, count in sorted(deciding.taken.items())]
+    _record(_movement(Movement.TAKE, unit, reference) for unit in taken)
+    limits.write(deciding.changed)
+    for unit in taken:
+        Pool.objects.filter(pk=unit.pool_id).update(
+            available=F("available") - unit.count, taken=F("taken") + unit.count
+        )
+    return verdicts
+
+
+class _Decision:
+    """Which claims fit into locked pools, in the order in which they come. No database."""
+
+    def __init__(
+        self,
+        pools: Iterable[Pool],
+        *,
+        per_user: Mapping[int, int],
+        held: Mapping[limits.Holding, int],
+    ) -> None:
+        self._pools = {pool.pk: pool for pool in pools}
+        self._per_user = per_user
+        self._held = dict(held)
+        self.taken: Counter[int] = Counter()
+        # What users hold who got something.
+        self.changed: dict[limits.Holding, int] = {}
+
+    def claim(self, claim: Claim) -> LimitReached | Shortage | Closed | None:
+        takes = _merged(claim.takes)
+        for unit in takes:
+            if (refusal := self._refusal(claim.user_id, unit)) is not None:
+                return refusal
+        for unit in takes:
+            self.taken[unit.pool_id] += unit.count
+            if unit.pool_id in self._per_user:
+                holding = unit.pool_id, claim.user_id
+                self._held[holding] += unit.count
+                self.changed[holding] = self._held[holding]
+        return None
+
+    def _refusal(self, user_id: int, unit: Take) -> LimitReached | Shortage | Closed | None:
+        pool = self._pools[unit.pool_id]
+        if not pool.open:
+            return Closed(pool.pk)
+        limit = self._per_user.get(pool.pk)
+        if limit is not None and self._held[pool.pk, user_id] + unit.count > limit:
+            return LimitReached(pool.pk, limit)
+        left = pool.available - self.taken[pool.pk]
+        return Shortage(pool.pk, left) if left < unit.count else None
+
+
+def give_back(claims: Sequence[Claim]) -> None:
+    """Returns units to the pools they were taken from, also to closed ones.
 
     Raises IntegrityError when a reference has given back to a pool already, or when a pool never
     gave as many.
     """
     _require_transaction()
     _record(
-        PoolMovement(
-            pool_id=unit.pool_id, kind=Movement.GIVE_BACK, delta=unit.count, reference=reference
-        )
-        for reference, units in returns.items()
-        for unit in _merged(units)
+        _movement(Movement.GIVE_BACK, unit, claim.reference)
+        for claim in claims
+        for unit in _merged(claim.takes)
     )
-    for unit in _merged([unit for units in returns.values() for unit in units]):
+    returned: Counter[limits.Holding] = Counter()
+    for claim in claims:
+        for unit in claim.takes:
+            returned[unit.pool_id, claim.user_id] += unit.count
+    limits.lower(returned)
+    for unit in _merged([unit for claim in claims for unit in claim.takes]):
         Pool.objects.filter(pk=unit.pool_id).update(
             available=F("available") + unit.count, taken=F("taken") - unit.count
         )
+    gate.give_back_after_commit(returned)
+
+
+def transfer(
+    *, source_id: int, target_id: int, count: int, reference: str, operator: "User | None" = None
+) -> None:
+    """Moves `count` available units from one pool to another, in one transaction.
+
+    Raises Shortage when the source has fewer, IntegrityError when this reference has moved units
+    of it already. A closed pool gives and receives: it is takes that it refuses.
+    """
+    _move({source_id: -count, target_id: count}, Movement.TRANSFER, reference, operator=operator)
 
 
 def adjust(
@@ -90,6 +205,18 @@ def adjust(
     Raises Shortage for the first pool that has fewer available than to be removed, IntegrityError
     when this reference has adjusted one of the pools already, Pool.DoesNotExist.
     """
+    _move(deltas, kind, reference, reason=reason, operator=operator)
+
+
+def _move(
+    deltas: Mapping[int, int],
+    kind: Movement,
+    reference: str,
+    *,
+    reason: str = "",
+    operator: "User | None" = None,
+) -> None:
+    """Changes what is available, in pools by ascending id, each with its movement."""
     _require_transaction()
     pool_ids = sorted(deltas)
     _record(
@@ -121,6 +248,12 @@ def _merged(units: Sequence[Take]) -> list[Take]:
     for unit in units:
         counts[unit.pool_id] += unit.count
     return [Take(pool_id, counts[pool_id]) for pool_id in sorted(counts)]
+
+
+def _movement(kind: Movement, unit: Take, reference: str) -> PoolMovement:
+    """The movement of units that are taken, or given back."""
+    delta = -unit.count if kind is Movement.TAKE else unit.count
+    return PoolMovement(pool_id=unit.pool_id, kind=kind, delta=delta, reference=reference)
 
 
 def _record(movements: Iterable[PoolMovement]) -> None:

@@ -1,0 +1,291 @@
+"""Scheduling and steering flash sales: units move between pools, terms change, gates hear of it.
+
+Each step is a whole transaction, safe to repeat, with an entry in the operator's log. The gate is
+told after the commit and best effort: what it did not hear is corrected (`shop.pools.gatekeeping`).
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.db import IntegrityError
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils.translation import gettext
+from redis import RedisError
+
+from goods.models import Sku
+from goods.sales.models import POOL_KIND, FlashSale, Placement, Protection
+from shop.errors import Ended, InsufficientStock, Invalid, Unavailable
+from shop.failpoints import failpoint
+from shop.pools import drain, gate, gatekeeping
+from shop.pools import services as pools
+from shop.pools.models import Pool, Queue, Strategy
+from shop.pools.strategies import Shortage
+from shop.transactions import is_duplicate, run
+
+if TYPE_CHECKING:
+    from shop.accounts.models import User
+
+logger = logging.getLogger(__name__)
+
+# The kind of the queues that sales have: orders wait in them (`orders.pending`).
+QUEUE_KIND = "orders"
+# Rounds of settling before an end; each yields after a while, and nothing new comes in.
+DRAIN_ROUNDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SalePlan:
+    """What a sale is scheduled with. `total` units of the SKU are set apart; None is the settings'
+    own choice, or no limit."""
+
+    sku: Sku
+    price_fen: int
+    total: int
+    starts_at: datetime
+    ends_at: datetime
+    per_user_limit: int | None = 1
+    protection: Protection = Protection.NONE
+    placement: Placement = Placement.QUEUED
+    strategy: Strategy = Strategy.DEFAULT
+    gated: bool = False
+    concurrency_limit: int | None = None
+    rate_per_user: int | None = None
+    rate_per_address: int | None = None
+    rate_in_all: int | None = None
+
+
+def sale_schedule(plan: SalePlan, *, operator: "User | None" = None) -> FlashSale:
+    """Creates the sale and moves its units out of the SKU's stock, in one transaction.
+
+    Raises Invalid for terms that make no sense, InsufficientStock, Busy, Unavailable.
+    """
+    _check(plan)
+
+    def work() -> FlashSale:
+        pool = Pool.objects.create(
+            kind=POOL_KIND,
+            strategy=plan.strategy,
+            per_user_limit=plan.per_user_limit,
+            gated=plan.gated,
+        )
+        sale = FlashSale.objects.create(
+            sku=plan.sku,
+            pool=pool,
+            queue=Queue.objects.create(kind=QUEUE_KIND, name=f"{POOL_KIND}:{pool.pk}"),
+            price_fen=plan.price_fen,
+            total=plan.total,
+            starts_at=plan.starts_at,
+            ends_at=plan.ends_at,
+            protection=plan.protection,
+            placement=plan.placement,
+            concurrency_limit=plan.concurrency_limit,
+            rate_per_user=plan.rate_per_user,
+            rate_per_address=plan.rate_per_address,
+            rate_in_all=plan.rate_in_all,
+        )
+        _log(sale, operator, f"Scheduled {plan.total} of {plan.sku.code}", flag=ADDITION)
+        _transfer(sale, plan.total, reference=f"sale:{sale.pk}:schedule", operator=operator)
+        return sale
+
+    sale = run(work)
+    _open_gate(sale)
+    return sale
+
+
+def _check(plan: SalePlan) -> None:
+    if plan.starts_at >= plan.ends_at:
+        raise Invalid.field("ends_at", gettext("A sale must end after it starts."))
+    if plan.total < 1:
+        raise Invalid.field("total", gettext("At least 1."))
+    if plan.price_fen < 0:
+        raise Invalid.field("price_fen", gettext("At least 0."))
+    for field in ("per_user_limit", "concurrency_limit", "rate_per_user", "rate_per_address"):
+        if getattr(plan, field) == 0:
+            raise Invalid.field(field, gettext("At least 1, or nothing."))
+    if plan.gated and not gate.configured():
+        raise Invalid.field("gated", gettext("This shop has no Redis for gates."))
+
+
+def _transfer(sale: FlashSale, count: int, *, reference: str, operator: "User | None") -> None:
+    """Units from the SKU's stock into the sale."""
+    try:
+        pools.transfer(
+            source_id=sale.sku.pool_id,
+            target_id=sale.pool_id,
+            count=count,
+            reference=reference,
+            operator=operator,
+        )
+    except Shortage as shortage:
+        raise InsufficientStock(sku=sale.sku_id, available=shortage.available) from shortage
+
+
+def sale_add_units(sale: FlashSale, *, count: int, operator: "User", reference: str) -> bool:
+    """Moves `count` more units into a sale that has not ended, once per `reference`; returns
+    whether this call did. Raises Invalid, InsufficientStock, Ended, Busy, Unavailable."""
+    if count < 1:
+        raise Invalid.field("count", gettext("At least 1."))
+
+    def work() -> None:
+        _lock_open(sale)
+        FlashSale.objects.filter(pk=sale.pk).update(total=F("total") + count)
+        _log(sale, operator, f"Added {count} units ({reference})")
+        _transfer(sale, count, reference=reference, operator=operator)
+
+    try:
+        run(work)
+    except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
+        return False
+    if sale.pool.gated:
+        gate.raise_by(sale.pool_id, units=count)
+    return True
+
+
+def _lock_open(sale: FlashSale) -> None:
+    """Waits for whoever ends the sale. Raises Ended when it is over."""
+    locked = FlashSale.objects.select_for_update().filter(pk=sale.pk, ends_at__gt=Now())
+    if not (list(locked.values_list("pk")) and is_open(sale)):
+        raise Ended(sku=sale.sku_id)
+
+
+def sale_pause(sale: FlashSale, *, operator: "User") -> None:
+    """Lets nobody buy until it is resumed; what was accepted is settled. Raises Ended, Busy."""
+    _steer(sale, operator, "Paused", paused=True)
+
+
+def sale_resume(sale: FlashSale, *, operator: "User") -> None:
+    """Goes on with a paused sale. Raises Ended, Busy, Unavailable."""
+    _steer(sale, operator, "Resumed", paused=False)
+
+
+def sale_set_placement(sale: FlashSale, *, placement: Placement, operator: "User") -> None:
+    """Switches when the counter is taken, also while the sale runs. Raises Ended, Busy."""
+    _steer(sale, operator, f"Placement: {placement}", placement=placement)
+
+
+def _steer(sale: FlashSale, operator: "User", said: str, **changes: Any) -> None:
+    def work() -> None:
+        _lock_open(sale)
+        FlashSale.objects.filter(pk=sale.pk).update(**changes)
+        _log(sale, operator, said)
+
+    run(work)
+    for name, value in changes.items():
+        setattr(sale, name, value)
+    _tell_gate(sale)
+
+
+def sale_set_pool(sale: FlashSale, *, strategy: Strategy, gated: bool, operator: "User") -> None:
+    """Switches how units are taken, and whether the gate stands before them; also while the sale
+    runs. Raises Invalid where this shop has no Redis for gates."""
+    if gated and not gate.configured():
+        raise Invalid.field("gated", gettext("This shop has no Redis for gates."))
+
+    def work() -> None:
+        Pool.objects.filter(pk=sale.pool_id).update(strategy=strategy, gated=gated)
+        _log(sale, operator, f"Strategy: {strategy or 'default'}, gate: {'on' if gated else 'off'}")
+
+    run(work)
+    sale.pool.strategy, sale.pool.gated = strategy, gated
+    _open_gate(sale)
+
+
+def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:
+    """Ends a sale: nothing new is accepted, what waits is settled, then the rest goes back to the
+    SKU's stock. Harmless to repeat; returns how many units went back. Raises Busy, Unavailable.
+    """
+    run(lambda: _close_window(sale, operator))
+    _tell_gate(sale)
+    for _ in range(DRAIN_ROUNDS):
+        if not drain.drain(sale.queue_id):
+            break
+    failpoint("sale.end")
+    left = run(lambda: _close_pool(sale))
+    if sale.pool.gated:
+        gate.fade(sale.pool_id)
+    return left
+
+
+def _close_window(sale: FlashSale, operator: "User | None") -> None:
+    running = FlashSale.objects.filter(pk=sale.pk, starts_at__lt=Now(), ends_at__gt=Now())
+    ended = running.update(ends_at=Now())
+    if not ended and is_open(sale):
+        # One that has not begun never will: closed before its window opens.
+        early = FlashSale.objects.filter(pk=sale.pk, starts_at__gte=Now())
+        if early.exists():
+            ended = Pool.objects.filter(pk=sale.pool_id).update(open=False)
+    if ended:
+        _log(sale, operator, "Ended")
+
+
+def _close_pool(sale: FlashSale) -> int:
+    """What surfaces later finds the pool closed, and fails as `ended`."""
+    list(Queue.objects.select_for_update().filter(pk=sale.queue_id).values_list("pk"))
+    by_id = {pool.pk: pool for pool in Pool.objects.locked([sale.pool_id, sale.sku.pool_id])}
+    Pool.objects.filter(pk=sale.pool_id).update(open=False)
+    left: int = by_id[sale.pool_id].available
+    if left:
+        # Under these locks once for what is there; what comes back later goes back by itself.
+        pools.transfer(
+            source_id=sale.pool_id,
+            target_id=sale.sku.pool_id,
+            count=left,
+            reference=f"sale:{sale.pk}:back:{uuid.uuid4().hex}",
+        )
+    return left
+
+
+def is_open(sale: FlashSale) -> bool:
+    """Whether its pool gives units, whatever the time."""
+    return Pool.objects.filter(pk=sale.pool_id, open=True).exists()
+
+
+def sales_sweep() -> int:
+    """Ends sales whose time is up, and moves on what came back to a closed pool since; returns how
+    many it dealt with. Beat calls it; any number may run at once."""
+    over = FlashSale.objects.filter(ends_at__lte=Now(), pool__open=True)
+    returned = FlashSale.objects.filter(pool__open=False, pool__available__gt=0)
+    sales = [*over.select_related("sku", "pool"), *returned.select_related("sku", "pool")]
+    for sale in sales:
+        sale_end(sale)
+    return len(sales)
+
+
+def rebuild_gate(sale: FlashSale, *, operator: "User") -> None:
+    """Opens the sale's gate anew from the database. Raises Unavailable."""
+    run(lambda: _log(sale, operator, "Gate rebuilt"))
+    try:
+        gatekeeping.rebuild(sale.pool_id, force=True)
+    except RedisError as error:
+        raise Unavailable from error
+
+
+def _open_gate(sale: FlashSale) -> None:
+    if sale.pool.gated:
+        _gate(lambda: gatekeeping.rebuild(sale.pool_id, force=True))
+
+
+def _tell_gate(sale: FlashSale) -> None:
+    if sale.pool.gated:
+        _gate(lambda: gatekeeping.apply_terms(sale.pool_id))
+
+
+def _gate(tell: Callable[[], object]) -> None:
+    """What is committed stands, whether or not Redis heard of it."""
+    try:
+        tell()
+    except (RedisError, Unavailable) as error:
+        logger.warning("sale: its gate was not told: %s", type(error).__name__)
+
+
+def _log(sale: FlashSale, operator: "User | None", said: str, *, flag: int = CHANGE) -> None:
+    if operator is not None:
+        LogEntry.objects.log_actions(operator.pk, [sale], flag, said, single_object=True)

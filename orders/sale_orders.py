@@ -1,0 +1,207 @@
+"""From a shopper in front of a flash sale to an order.
+
+The gate first (where the sale has one), then the one step that all orders share
+(`orders.placement`). Prices, window and protection come from the sale's own terms; nothing that a
+request says about them is looked at. A refusal of the database after the gate has let somebody
+through is told to the gate; an outcome that nobody knows is not.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from goods.sales.admission import refuse_outside_window
+from goods.sales.models import Placement, Protection
+from goods.sales.selectors import SaleTerms, sale_terms_lately
+from goods.sales.tokens import sale_token_verify
+from orders.models import Order
+from orders.placement import Queued, place_direct, place_queued
+from shop.accounts.models import User
+from shop.accounts.selectors import address_snapshot
+from shop.api.idempotency import Answer, RequestKey, once
+from shop.errors import (
+    Ended,
+    InsufficientStock,
+    NotStarted,
+    Paused,
+    PermissionDenied,
+    PurchaseLimit,
+    RateLimited,
+    Refusal,
+    RequestInProgress,
+    SoldOut,
+    TokenRequired,
+    Unavailable,
+)
+from shop.failpoints import failpoint
+from shop.numbers import new_number
+from shop.pools import gate
+from shop.pools.gate import Verdict
+from shop.pools.limits import LimitReached
+from shop.pools.services import Terms
+from shop.pools.strategies import Closed, Shortage
+from shop.pools.tasks import rebuild_bell
+from shop.transactions import is_duplicate
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRequest:
+    """What a shopper asks of a sale. `client_address`: whom the gate counts requests for."""
+
+    sale_id: int
+    count: int
+    address_id: int | None = None
+    token: str = ""
+    client_address: str = ""
+
+
+def sale_order_place(*, key: RequestKey, wanted: SaleRequest) -> Answer[Order]:
+    """Places the order, or finds the one that an earlier request with `key` placed.
+
+    Raises NotFound, NotStarted, Paused, Ended, SoldOut, InsufficientStock, PurchaseLimit,
+    RateLimited, TokenRequired, PermissionDenied (a disabled user), Busy, Unavailable,
+    RequestInProgress, IdempotencyKeyReused. Then nothing of it is stored.
+    """
+    try:
+        return once(key, Order.objects.all(), lambda key: _create(key, wanted))
+    except IntegrityError as error:
+        # The only unique columns of an order are its number, its key (`once` has looked) and this.
+        if wanted.token and is_duplicate(error):
+            raise TokenRequired from error
+        raise
+
+
+def _create(key: RequestKey, wanted: SaleRequest) -> Order:
+    terms = sale_terms_lately(wanted.sale_id)
+    if not terms.is_open:
+        raise Ended(sku=terms.sku_id)
+    token_id = None
+    if terms.protection != Protection.NONE:
+        token_id = sale_token_verify(wanted.token, user_id=key.user_id, sale_id=terms.sale_id)
+    if terms.per_user_limit is not None and wanted.count > terms.per_user_limit:
+        raise PurchaseLimit(limit=terms.per_user_limit)
+    address = (
+        address_snapshot(user_id=key.user_id, address_id=wanted.address_id)
+        if wanted.address_id is not None
+        else None
+    )
+
+    def make(now: datetime) -> Order:
+        return _new_order(
+            terms, key=key, count=wanted.count, address=address, token_id=token_id, now=now
+        )
+
+    if not terms.gated:
+        refuse_outside_window(terms)
+        if terms.available < wanted.count:
+            raise _short(terms, terms.available)
+        return _place(make(terms.read_at), terms)
+    request = gate.Request(
+        pool_id=terms.pool_id,
+        user_id=key.user_id,
+        count=wanted.count,
+        key=key.key,
+        address=wanted.client_address,
+    )
+    answer = gate.admit(request)
+    if (refusal := _refusal(answer, terms)) is not None:
+        raise refusal
+    failpoint("gate.admitted")
+    try:
+        return _place(make(datetime.fromtimestamp(answer.at, UTC)), terms)
+    except (Refusal, IntegrityError) as error:
+        stored_nothing = not isinstance(error, Unavailable | RequestInProgress)
+        if answer.verdict is Verdict.ADMITTED and stored_nothing:
+            gate.release(request)
+        raise
+
+
+def _place(order: Order, terms: SaleTerms) -> Order:
+    if terms.placement == Placement.QUEUED:
+        limit = terms.concurrency_limit or settings.PENDING_LIMIT
+        return place_queued(order, queued=Queued(terms.queue_id, limit=limit))
+    try:
+        return place_direct(
+            order,
+            terms={terms.pool_id: Terms(terms.strategy, terms.per_user_limit)},
+            concurrency=terms.concurrency_limit,
+            alongside=lambda: _refuse_disabled(order.user_id),
+        )
+    except Shortage as shortage:
+        raise _short(terms, shortage.available) from shortage
+    except LimitReached as reached:
+        raise PurchaseLimit(limit=reached.limit) from reached
+    except Closed as closed:
+        raise Ended(sku=terms.sku_id) from closed
+
+
+def _refuse_disabled(user_id: int) -> None:
+    """The access token was trusted so far; who takes units must still be allowed to."""
+    if not User.objects.filter(pk=user_id, is_active=True).exists():
+        raise PermissionDenied
+
+
+def _refusal(answer: gate.Answer, terms: SaleTerms) -> Refusal | None:
+    """What a verdict is called in an answer; None: go on."""
+    match answer.verdict:
+        case Verdict.ADMITTED | Verdict.KNOWN:
+            return None
+        case Verdict.COLD:
+            rebuild_bell.ring(terms.pool_id)
+            return Unavailable()
+        case Verdict.PAUSED:
+            return Paused()
+        case Verdict.NOT_STARTED:
+            return NotStarted(starts_at=terms.starts_at.isoformat())
+        case Verdict.ENDED:
+            return Ended(sku=terms.sku_id)
+        case Verdict.RATE_LIMITED:
+            return RateLimited(retry_after=ceil(answer.figure / 1e6))
+        case Verdict.PURCHASE_LIMIT:
+            return PurchaseLimit(limit=answer.figure)
+        case Verdict.SOLD_OUT:
+            return _short(terms, answer.figure)
+
+
+def _short(terms: SaleTerms, available: int) -> SoldOut | InsufficientStock:
+    if available <= 0:
+        return SoldOut(sku=terms.sku_id)
+    return InsufficientStock(sku=terms.sku_id, available=available)
+
+
+def _new_order(
+    terms: SaleTerms,
+    *,
+    key: RequestKey,
+    count: int,
+    address: dict[str, str] | None,
+    token_id: str | None,
+    now: datetime,
+) -> Order:
+    """A sale's price includes its freight."""
+    total_fen = terms.price_fen * count
+    return Order(
+        **key.columns(),
+        order_no=new_number(now),
+        kind=Order.Kind.FLASH_SALE,
+        sale_id=terms.sale_id,
+        token_id=token_id,
+        snapshot=[
+            {
+                "sku": terms.sku_id,
+                "pool": terms.pool_id,
+                "goods_title": terms.reader_title,
+                "spec": terms.spec,
+                "price_fen": terms.price_fen,
+                "count": count,
+            }
+        ],
+        goods_fen=total_fen,
+        freight_fen=0,
+        total_fen=total_fen,
+        address=address,
+        created_at=now,
+    )

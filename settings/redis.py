@@ -1,0 +1,39 @@
+"""How the shop speaks to Redis, wherever it runs."""
+
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# A gate answers in a fraction of a millisecond. One that does not is treated as gone, soon.
+GATE_TIMEOUT_SECONDS = 0.3
+
+
+def redis_caches(*, gates: str, cache: str) -> dict[str, dict[str, Any]]:
+    """Django's caches: `default`, which may fail and then just knows nothing, and `gates`, which
+    tells of its failures. Both are addresses, and may be one server's."""
+    backend = "django_redis.cache.RedisCache"
+    return {
+        "default": {
+            "BACKEND": backend,
+            "LOCATION": cache,
+            "KEY_PREFIX": "scarce",
+            "OPTIONS": {
+                "IGNORE_EXCEPTIONS": True,
+                "SOCKET_TIMEOUT": 1,
+                "SOCKET_CONNECT_TIMEOUT": 1,
+            },
+        },
+        "gates": {
+            "BACKEND": backend,
+            "LOCATION": gates,
+            "OPTIONS": {
+                "SOCKET_TIMEOUT": GATE_TIMEOUT_SECONDS,
+                "SOCKET_CONNECT_TIMEOUT": GATE_TIMEOUT_SECONDS,
+                "CONNECTION_POOL_KWARGS": {
+                    # Once more on a new connection: the old one may be of a server that is gone.
+                    "retry": Retry(NoBackoff(), 1),
+                },
+            },
+        },
+    }
