@@ -42,7 +42,7 @@ REPEATED = REFUSED_FOR_NOW | NOTHING_KNOWN
 REFUSALS = frozenset(
     {
         *("sold_out", "insufficient_stock", "purchase_limit", "ended", "paused"),
-        *("token_required", "permission_denied", "order_state"),
+        *("token_required", "order_state"),
     }
 )
 

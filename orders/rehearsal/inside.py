@@ -19,7 +19,6 @@ from goods.sales.tokens import sale_token_issue
 from orders.models import Order, OrderLine
 from orders.rehearsal.journal import StoredOrder
 from orders.rehearsal.verdict import Stock
-from orders.states import State
 from shop.accounts.models import User
 from shop.pools.models import Movement, Pool, PoolMovement
 
@@ -35,6 +34,7 @@ class Sale:
 
     pk: int
     pool_id: int
+    queue_id: int
     placement: str
     protected: bool
     by_picture: bool
@@ -47,6 +47,7 @@ def sale_read(sale_id: int) -> Sale:
     return Sale(
         pk=sale.pk,
         pool_id=sale.pool_id,
+        queue_id=sale.queue_id,
         placement=sale.placement,
         protected=sale.protection != Protection.NONE,
         by_picture=sale.protection == Protection.CAPTCHA,
@@ -118,7 +119,7 @@ class Books:
 
     def pending(self) -> int:
         """Orders of the sale, anybody's, whose units are not taken yet."""
-        return Order.objects.filter(sale=self._sale.pk, status=State.PENDING).count()
+        return Order.objects.filter(queue=self._sale.queue_id).count()
 
     def settled(self) -> int:
         """Units that orders of this rehearsal got, whatever became of them afterwards."""

@@ -129,6 +129,7 @@ class AutoSchema(SpectacularAutoSchema):
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):
     target_class = "shop.accounts.authentication.AccessTokenAuthentication"
+    match_subclasses = True
     name = "accessToken"
 
     def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> dict[str, str]:

@@ -43,6 +43,7 @@ class Snapshot:
 
     def __init__(self, database: BaseDatabaseWrapper, *, sample: int | None = None) -> None:
         self.vendor = database.vendor
+        self.is_sample = sample is not None
         self._database = database
         self._sample = sample
         self._ranges: dict[str, Sequence[tuple[int, int]]] = {}
@@ -185,9 +186,10 @@ def promise(number: int, name: str) -> Callable[[Check], Check]:
 class Holder:
     """One way in which units of pools are held.
 
-    `sql` selects `row_id, pool_id, reference, taken, given_back` (units) from all of `table`, whose
-    id `row_id` is: plain joins on indexes, so that one reference or a range of ids is read
-    without the rest. The reference is the one under which `shop.pools.services` took the units.
+    `sql` selects `row_id, pool_id, user_id, took, returned, taken, given_back` from all of `table`,
+    whose id `row_id` is: plain joins on indexes, so that one reference or a range of ids is read
+    without the rest. `took` and `returned` are the references under which `shop.pools.services`
+    took `taken` units and gave back `given_back` of them.
     """
 
     table: str

@@ -85,8 +85,8 @@ class PoolMovement(models.Model):
     )
     kind = models.CharField(max_length=10, choices=Movement.choices)
     delta = models.BigIntegerField()
-    # The order, batch of orders, transfer or stock run behind it. With pool and kind unique: nothing is taken,
-    # given back or loaded twice for the same reason, whoever repeats it.
+    # The order, batch of orders, transfer or stock run behind it. With pool and kind unique:
+    # nothing is taken, given back or loaded twice for the same reason, whoever repeats it.
     reference = ExactCharField(max_length=64)
     operator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"

@@ -1,6 +1,15 @@
 """What pools promise, whoever takes from them: counters, ledger and those who hold units agree."""
 
+from collections import Counter
+
+from redis import RedisError
+
+from shop.errors import Unavailable
+from shop.pools import gate, gatekeeping
 from shop.pools.audit import Finding, Snapshot, holders, promise
+
+# A drift that the corrector, which looks every few seconds, has not mended by now stays.
+DRIFT_SECONDS = 45
 
 # One row for each pool that exists or is moved, on both sides of the comparison.
 UNEQUAL_COUNTERS = """
@@ -31,28 +40,52 @@ MISHELD = """
     WHERE units <> held
 """
 HELD = """
-    COALESCE((
-        SELECT SUM(CASE m.kind WHEN 'take' THEN h.taken ELSE h.given_back END) FROM ({sql}) AS h
-        WHERE h.pool_id = m.pool_id AND h.reference = m.reference), 0)
+    CASE m.kind
+    WHEN 'take' THEN COALESCE((
+        SELECT SUM(h.taken) FROM ({sql}) AS h
+        WHERE h.pool_id = m.pool_id AND h.took = m.reference), 0)
+    ELSE COALESCE((
+        SELECT SUM(h.given_back) FROM ({sql}) AS h
+        WHERE h.pool_id = m.pool_id AND h.returned = m.reference), 0)
+    END
 """
 UNMOVED = """
-    SELECT h.pool_id, h.reference, h.taken, h.given_back FROM ({sql}) AS h
+    SELECT h.pool_id, h.took, h.returned, h.taken, h.given_back FROM ({sql}) AS h
     WHERE h.row_id BETWEEN %(low)s AND %(high)s
       AND ((h.taken <> 0 AND NOT EXISTS (
             SELECT 1 FROM pools_poolmovement m
-            WHERE m.pool_id = h.pool_id AND m.kind = 'take' AND m.reference = h.reference))
+            WHERE m.pool_id = h.pool_id AND m.kind = 'take' AND m.reference = h.took))
         OR (h.given_back <> 0 AND NOT EXISTS (
             SELECT 1 FROM pools_poolmovement m
-            WHERE m.pool_id = h.pool_id AND m.kind = 'give_back' AND m.reference = h.reference)))
+            WHERE m.pool_id = h.pool_id AND m.kind = 'give_back' AND m.reference = h.returned)))
 """
-
 OVERRETURNED = """
-    SELECT back.pool_id, back.reference, back.delta, COALESCE(-took.delta, 0)
-    FROM pools_poolmovement back
-    LEFT JOIN pools_poolmovement took
-        ON took.pool_id = back.pool_id AND took.kind = 'take' AND took.reference = back.reference
-    WHERE back.id BETWEEN %(low)s AND %(high)s AND back.kind = 'give_back'
-      AND back.delta > COALESCE(-took.delta, 0)
+    SELECT h.pool_id, h.returned, h.given_back, h.taken FROM ({sql}) AS h
+    WHERE h.row_id BETWEEN %(low)s AND %(high)s AND h.given_back > h.taken
+"""
+TRANSFERS = """
+    SELECT reference, SUM(delta) FROM pools_poolmovement
+    WHERE id BETWEEN %(low)s AND %(high)s AND kind = 'transfer' GROUP BY reference
+"""
+OVER_LIMIT = """
+    SELECT u.pool_id, u.user_id, u.taken, p.per_user_limit
+    FROM pools_pool p JOIN pools_pooluser u ON u.pool_id = p.id
+    WHERE p.id BETWEEN %(low)s AND %(high)s AND u.taken > p.per_user_limit
+"""
+# What the rows of limits count against what is held, by user.
+MISCOUNTED = """
+    SELECT pool_id, user_id, SUM(counted), SUM(held) FROM (
+        SELECT pool_id, user_id, taken AS counted, 0 AS held
+        FROM pools_pooluser WHERE pool_id BETWEEN %(low)s AND %(high)s
+        {held}
+    ) AS both_sides
+    GROUP BY pool_id, user_id HAVING SUM(counted) <> SUM(held)
+"""
+HELD_OF_LIMITED = """
+        UNION ALL
+        SELECT h.pool_id, h.user_id, 0, h.taken - h.given_back
+        FROM ({sql}) AS h JOIN pools_pool p ON p.id = h.pool_id
+        WHERE p.id BETWEEN %(low)s AND %(high)s AND p.per_user_limit IS NOT NULL
 """
 
 
@@ -85,12 +118,39 @@ def units_are_held(seen: Snapshot) -> Finding:
     ]
     for holder in holders:
         broken += [
-            f"pool {pool_id}, {reference}: {holder.table} holds {taken} taken and"
-            f" {given_back} given back, which no movement tells of"
-            for pool_id, reference, taken, given_back in seen.search(
+            f"pool {pool_id}, {took}: {holder.table} holds {taken} taken and {given_back} given"
+            f" back by {returned}, which no movement tells of"
+            for pool_id, took, returned, taken, given_back in seen.search(
                 holder.table, UNMOVED.format(sql=holder.sql)
             )
         ]
+    return Finding({}, broken)
+
+
+@promise(1, "what leaves a pool for another arrives there")
+def transfers_sum_to_zero(seen: Snapshot) -> Finding:
+    if seen.is_sample:
+        return Finding({}, [])  # its two ends need not be in one sample
+    sums: Counter[str] = Counter()
+    for reference, delta in seen.each("pools_poolmovement", TRANSFERS):
+        sums[reference] += int(delta)
+    broken = [f"transfer {reference}: {delta:+d}" for reference, delta in sums.items() if delta]
+    return Finding({"transfers": len(sums)}, broken)
+
+
+@promise(3, "limits hold over all that a user has")
+def limits_hold(seen: Snapshot) -> Finding:
+    held = "".join(HELD_OF_LIMITED.format(sql=holder.sql) for holder in holders)
+    broken = [
+        f"pool {pool_id}: user {user_id} holds {taken}, the limit is {limit}"
+        for pool_id, user_id, taken, limit in seen.search("pools_pool", OVER_LIMIT)
+    ]
+    broken += [
+        f"pool {pool_id}: user {user_id} is counted with {counted}, and holds {units}"
+        for pool_id, user_id, counted, units in seen.search(
+            "pools_pool", MISCOUNTED.format(held=held)
+        )
+    ]
     return Finding({}, broken)
 
 
@@ -98,6 +158,34 @@ def units_are_held(seen: Snapshot) -> Finding:
 def returns_are_within_takes(seen: Snapshot) -> Finding:
     broken = [
         f"pool {pool_id}, {reference}: gave back {given_back} of {taken}"
-        for pool_id, reference, given_back, taken in seen.search("pools_poolmovement", OVERRETURNED)
+        for holder in holders
+        for pool_id, reference, given_back, taken in seen.search(
+            holder.table, OVERRETURNED.format(sql=holder.sql)
+        )
     ]
     return Finding({}, broken)
+
+
+@promise(9, "at rest, each gate equals the database")
+def gates_equal_database(seen: Snapshot) -> Finding:
+    """A drift is broken when nothing waits and the corrector has let it stand: a request is at the
+    gate a moment before it is in the database."""
+    if not gate.configured():
+        return Finding({}, [])
+    gates = cold = drifting = 0
+    broken = []
+    for (pool_id,) in seen.rows("SELECT id FROM pools_pool WHERE gated AND open ORDER BY id"):
+        try:
+            look = gatekeeping.look(pool_id)
+        except (RedisError, Unavailable):
+            return Finding({"gates": gates}, ["Redis does not answer"])
+        gates += 1
+        cold += look is None
+        if look is not None and look.drifts:
+            drifting += 1
+            if look.at - look.since > DRIFT_SECONDS:
+                broken.append(
+                    f"pool {pool_id}: its gate has had {look.remaining:+d} units too few, and is"
+                    f" wrong about {len(look.users)} users, for {look.at - look.since:.0f} s"
+                )
+    return Finding({"gates": gates, "cold_gates": cold, "drifting_gates": drifting}, broken)

@@ -91,11 +91,8 @@ def take_batch(
     """
     _require_transaction()
     pool_ids = {unit.pool_id for claim in claims for unit in claim.takes}
-    limited = dict(
-        Pool.objects.filter(pk__in=pool_ids, per_user_limit__isnull=False).values_list(
-            "pk", "per_user_limit"
-        )
-    )
+    with_limit = Pool.objects.filter(pk__in=pool_ids, per_user_limit__isnull=False)
+    limited = {pk: limit or 0 for pk, limit in with_limit.values_list("pk", "per_user_limit")}
     held = limits.locked(
         [
             (unit.pool_id, claim.user_id)

@@ -1,4 +1,4 @@
-"""Bells of pools: each finds its work by looking, so a lost, late or doubled one changes nothing."""
+"""Bells of pools: each finds its work by looking; a lost, late or doubled one changes nothing."""
 
 import logging
 from collections.abc import Callable
