@@ -105,6 +105,8 @@ def _get(base: str, path: str, *, access: str = "") -> Mapping[str, Any]:
     async def ask() -> Mapping[str, Any]:
         async with Server(base) as server:
             answer = await server.ask("GET", path, access=access)
+        if not answer.status:
+            raise UnfitError(f"{base} does not answer ({answer.code}). Does the shop run there?")
         if answer.code:
             raise UnfitError(f"{base} answers {path} with {answer.status} {answer.code}.")
         return answer.body or {}

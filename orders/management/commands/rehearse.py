@@ -119,7 +119,7 @@ class Command(BaseCommand):
             ) from None
 
     def _rehearse(self, options: Mapping[str, Any]) -> None:
-        base, why = _base(options["base"])
+        base, why = server_address(options["base"])
         sale, shown = _sale(base, options["sale"])
         seconds = options["seconds"] or options["shoppers"] / options["rate"]
         visits = max(1, round(options["rate"] * seconds))
@@ -182,7 +182,7 @@ class Command(BaseCommand):
         return first + others
 
 
-def _base(given: str | None) -> tuple[str, str]:
+def server_address(given: str | None) -> tuple[str, str]:
     """The server's address and how it was found."""
     if given:
         if not re.fullmatch(r"https?://[^/\s]+/?", given):
