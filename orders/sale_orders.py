@@ -17,6 +17,7 @@ from goods.sales.admission import refuse_outside_window
 from goods.sales.models import Placement, Protection
 from goods.sales.selectors import SaleTerms, sale_terms_lately
 from goods.sales.tokens import sale_token_verify
+from orders import shield
 from orders.models import Order
 from orders.placement import Queued, place_direct, place_queued
 from shop.accounts.models import User
@@ -76,6 +77,14 @@ def sale_order_place(*, key: RequestKey, wanted: SaleRequest) -> Answer[Order]:
 
 def _create(key: RequestKey, wanted: SaleRequest) -> Order:
     terms = sale_terms_lately(wanted.sale_id)
+    try:
+        return _order(terms, key, wanted)
+    except (SoldOut, Ended) as refusal:
+        shield.remember(terms.sale_id, refusal)
+        raise
+
+
+def _order(terms: SaleTerms, key: RequestKey, wanted: SaleRequest) -> Order:
     if not terms.is_open:
         raise Ended(sku=terms.sku_id)
     token_id = None

@@ -8,9 +8,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.embedded")
 django.setup()
 
-from shop.api.wsgi import Handler  # noqa: E402  # needs the settings
+from orders.shield import Shield  # noqa: E402  # needs the settings
+from shop.api.wsgi import Handler  # noqa: E402  # likewise
 
-application = Handler()
+application = Shield(Handler())
 
 # What is loaded by now stays: the collector need not walk it again and again while requests run.
 gc.collect()

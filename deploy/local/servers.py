@@ -242,7 +242,8 @@ class Redis(Server):
     name = "Redis"
 
     def env(self) -> Mapping[str, str]:
-        return {"REDIS_URL": f"redis://:{self.password}@{HOST}:{self.port}/0"}
+        server = f"redis://:{self.password}@{HOST}:{self.port}"
+        return {"REDIS_URL": f"{server}/0", "GATE_REDIS_URL": f"{server}/1"}
 
     def version(self) -> str | None:
         return self._info("server").get("redis_version")

@@ -41,8 +41,12 @@ ABOUT = {
 }
 COMMAND = {"embedded": "make run", "stack": "make stack"}
 WEB_WORKERS = {"embedded": "1", "stack": "2"}
-# Tasks only look for work in the database, so two at a time are plenty. The embedded worker uses
-# threads: one process less, and it stops at once.
+# Which Celery queues each worker serves. Tasks only look for work in the database, so two at a time
+# are plenty. The embedded worker uses threads: one process less, and it stops at once.
+WORKERS = {
+    "embedded": {"worker": "drains,sweepers,celery"},
+    "stack": {"drains": "drains", "worker": "sweepers,celery"},
+}
 POOL = {"embedded": "threads", "stack": "prefork"}
 READY_SECONDS = 60.0
 STOP_SECONDS = 6.0
@@ -89,6 +93,15 @@ def web_command(mode: str, *, port: int) -> list[str | Path]:
     ]
 
 
+def worker_command(mode: str, name: str) -> list[str | Path]:
+    """The command of one of the mode's workers."""
+    return [
+        *(PYTHON, "-m", "celery", "-A", "shop.celery", "worker", "--hostname", f"{name}@%h"),
+        *("--queues", WORKERS[mode][name], "--pool", POOL[mode], "--concurrency", "2"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+
+
 def _check_port(mode: str, port: int) -> None:
     if listening(port):
         free = next((other for other in range(port + 1, port + 100) if not listening(other)), 8001)
@@ -124,14 +137,10 @@ def _children(mode: str, port: int, env: Mapping[str, str]) -> list[Child]:
         "PYTHONUNBUFFERED": "1",
     }
     celery: list[str | Path] = [PYTHON, "-m", "celery", "-A", "shop.celery"]
-    commands: dict[str, list[str | Path]] = {
-        "web": web_command(mode, port=port),
-        "worker": [
-            *(*celery, "worker", "--pool", POOL[mode], "--concurrency", "2"),
-            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-        ],
-        "beat": [*celery, "beat"],
-    }
+    commands: dict[str, list[str | Path]] = {"web": web_command(mode, port=port)}
+    for name in WORKERS[mode]:
+        commands[name] = worker_command(mode, name)
+    commands["beat"] = [*celery, "beat"]
     children = []
     for name, command in commands.items():
         log = VAR / "log" / f"{name}.log"

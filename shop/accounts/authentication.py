@@ -5,7 +5,8 @@ still may (CVE-2024-22513) is checked here, on every request. Whatever is wrong 
 `authentication_failed`; which of its parts is nobody's to know.
 """
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from django.db import connection
 from rest_framework.authentication import BaseAuthentication
@@ -65,14 +66,20 @@ def active_user(token: Token) -> User:
     return User.from_db(connection.alias, FIELDS, row)
 
 
+def bearer(environ: Mapping[str, Any]) -> str | None:
+    """What follows "Bearer" in the Authorization header; None without it or with another scheme."""
+    scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return credentials.strip() if scheme.lower() == SCHEME else None
+
+
 class AccessTokenAuthentication(BaseAuthentication):
     """REST framework's view of the above. No header, or another scheme, is nobody."""
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
-        scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != SCHEME:
+        credentials = bearer(request.META)
+        if credentials is None:
             return None
-        token = verified(AccessToken, credentials.strip())
+        token = verified(AccessToken, credentials)
         return active_user(token), token
 
     def authenticate_header(self, request: Request) -> str:
@@ -84,8 +91,8 @@ class TrustedTokenAuthentication(AccessTokenAuthentication):
     asks. Whoever settles what was asked for looks whether the user still may."""
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
-        scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != SCHEME:
+        credentials = bearer(request.META)
+        if credentials is None:
             return None
-        token = verified(AccessToken, credentials.strip())
+        token = verified(AccessToken, credentials)
         return User(pk=int(token["user_id"])), token

@@ -9,8 +9,9 @@ of every request, a microsecond counts.
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
@@ -24,6 +25,12 @@ WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 current_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
+def request_id_of(environ: Mapping[str, Any]) -> str:
+    """The caller's id if it is well formed, else a new one."""
+    request_id: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return request_id if WELL_FORMED.fullmatch(request_id) else os.urandom(16).hex()
+
+
 class RequestIdMiddleware:
     """Goes first in MIDDLEWARE: what is outside of it has no id and is not counted."""
 
@@ -31,9 +38,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id: str = request.META.get("HTTP_X_REQUEST_ID", "")
-        if not WELL_FORMED.fullmatch(request_id):
-            request_id = os.urandom(16).hex()
+        request_id = request_id_of(request.META)
         token = current_request_id.set(request_id)
         started = time.perf_counter()
         try:
