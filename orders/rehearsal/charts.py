@@ -30,19 +30,20 @@ def line_chart(title: str, unit: str, lines: Sequence[Line]) -> str:
     """An SVG element: seconds to the right, `unit` upwards from zero."""
     seconds = max((len(line.values) for line in lines), default=0)
     most = max((value for line in lines for value in line.values if value is not None), default=0.0)
-    right, top = max(1, seconds - 1), scale_top(most)
+    marks = scale(most)
+    right, top = max(1, seconds - 1), marks[-1]
     chart = Element(
         "svg",
         {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "class": "chart", "aria-label": title},
     )
     SubElement(chart, "title").text = title
     _text(chart, LEFT, 16, f"{title} ({unit})", kind="heading")
-    for value in ticks(top):
+    for value in marks:
         y = _y(value, top)
         _line(chart, (LEFT, y), (WIDTH - RIGHT, y), kind="grid")
         _text(chart, LEFT - 8, y + 4, f"{value:,g}", kind="tick", anchor="end")
-    for second in ticks(right):
-        if second == int(second):
+    for second in scale(right):
+        if second <= right and second == int(second):
             x = _x(second, right)
             _text(chart, x, HEIGHT - BOTTOM + 16, f"{second:,g}", kind="tick", anchor="middle")
     _text(chart, WIDTH - RIGHT, HEIGHT - 4, "seconds since the start", kind="tick", anchor="end")
@@ -68,16 +69,11 @@ def runs(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
             yield [(second, value) for second, value in stretch if value is not None]
 
 
-def scale_top(most: float) -> float:
-    """The least round number (1, 2 or 5 times a power of ten, or a few of those) above `most`."""
+def scale(most: float) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten, and the like) from zero to the first that is
+    not below `most`."""
     step = _step(most)
-    return step * max(1, math.ceil(most / step))
-
-
-def ticks(top: float) -> list[float]:
-    """Round numbers from zero to `top`."""
-    step = _step(top)
-    return [step * number for number in range(int(top / step + 1e-9) + 1)]
+    return [step * number for number in range(max(1, math.ceil(most / step)) + 1)]
 
 
 def _step(most: float) -> float:

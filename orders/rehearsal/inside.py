@@ -16,9 +16,10 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from goods.sales.models import FlashSale, Protection
 from goods.sales.tokens import sale_token_issue
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, OrderMove
 from orders.rehearsal.journal import StoredOrder
 from orders.rehearsal.verdict import Stock
+from orders.states import State
 from shop.accounts.models import User
 from shop.pools.models import Movement, Pool, PoolMovement
 
@@ -130,6 +131,15 @@ class Books:
         """Every order of this rehearsal."""
         columns = ("idempotency_key", "order_no", "status", "failure")
         return [StoredOrder(*row) for row in self._orders().values_list(*columns)]
+
+    def settle_ms(self) -> list[float]:
+        """How long (ms) each order of this rehearsal that waited for its units waited in the shop,
+        by the shop's clocks."""
+        moves = OrderMove.objects.filter(
+            order__in=self._orders(), source=State.PENDING, target__in=[State.UNPAID, State.PAID]
+        )
+        waits = moves.values_list("order__created_at", "created_at")
+        return [1000 * (moved - placed).total_seconds() for placed, moved in waits]
 
     def stock(self) -> Stock:
         """Where the units of the sale's pool went since the start."""

@@ -30,13 +30,15 @@ UNKNOWN = "-"
 
 @dataclass(frozen=True)
 class Result:
-    """One rehearsal, all said and done. `about`: what was played, name -> value."""
+    """One rehearsal, all said and done. `about`: what was played, name -> value. `in_shop_ms`: how
+    long each order that waited in the queue did, by the shop's clocks."""
 
     title: str
     about: Mapping[str, str]
     machine: Mapping[str, str]
     seen: Seen
     samples: Sequence[Sample]
+    in_shop_ms: Sequence[float]
     stock: Stock
     checks: Sequence[Check]
     audit: Report
@@ -123,6 +125,7 @@ class Result:
     def _latencies(self) -> list[tuple[str, Sequence[str]]]:
         figures = {
             "click to answer": answer_ms(self.seen.purchases),
+            "queued to settled": self.in_shop_ms,
             "click to seen settled": settled_ms(self.seen.purchases),
             "clients' own lateness": [1000 * late for late in self.seen.late],
         }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.rehearsal.charts import Line, line_chart, runs, scale_top, ticks
+from orders.rehearsal.charts import Line, line_chart, runs, scale
 from orders.rehearsal.figures import Purchase, Sample, Seen, Trouble
 from orders.rehearsal.page import Result
 from orders.rehearsal.verdict import Stock, judge
@@ -38,6 +38,7 @@ def a_result(*, title="Rehearsal", broken=()):
         machine={"cores": "2"},
         seen=seen,
         samples=[Sample(0.9, 1, 0), Sample(1.9, 0, 1)],
+        in_shop_ms=[30.0, 10.0, 20.0],
         stock=stock,
         checks=judge(
             seen=seen, stock=stock, pending=0, disagreements=[], broken_promises=list(broken)
@@ -84,14 +85,14 @@ def test_lines_without_values_still_make_a_chart():
 
 @given(st.just(0.0) | st.floats(1e-3, 1e12))
 def test_a_scale_is_round_and_just_high_enough(most):
-    top = scale_top(most)
-    marks = ticks(top)
+    marks = scale(most)
 
-    assert top >= most * (1 - 1e-9)
-    assert 0 < top <= max(1.0, 2 * most)
     assert marks[0] == 0
-    assert marks[-1] == pytest.approx(top)
+    assert marks[-1] >= most * (1 - 1e-9)
+    assert marks[-2] < max(most, 1e-9)
     assert 2 <= len(marks) <= 7
+    step = marks[1]
+    assert float(f"{step:.0e}") == pytest.approx(step)  # one digit, then noughts
 
 
 # --- the page
@@ -156,6 +157,7 @@ def test_the_text_has_figures_verdict_and_audit_in_that_order():
     assert re.search(r"^  sold_out +1$", text, re.M)
     assert re.search(r"^  busy +1$", text, re.M)
     assert re.search(r"^click to answer +100\.0 +2,000\.0 +2,000\.0 +2$", text, re.M)
+    assert re.search(r"^queued to settled +20\.0 +30\.0 +30\.0 +3$", text, re.M)
     assert re.search(r"^click to seen settled +400\.0 ", text, re.M)
     verdict = text.index("ok      units sold are the smaller of stock and demand: 1 sold")
     assert text.index("click to answer") < verdict < text.index("1  ok      units are conserved")

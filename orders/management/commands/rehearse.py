@@ -144,7 +144,7 @@ class Command(BaseCommand):
             play = Play(plan, journal, plan.schedule(shoppers), Seen(), [])
             play.play(books, opens=shown.opens)
             pending = settle(books, seconds=plan.wait)
-            stock = books.stock()
+            stock, in_shop_ms = books.stock(), books.settle_ms()
             if options["cancel"]:
                 play.cancel()
             report = audit()
@@ -158,7 +158,17 @@ class Command(BaseCommand):
                 ],
             )
         title = f"Rehearsal of flash sale {sale.pk}, {shown.title}"
-        result = Result(title, about, facts, play.seen, play.samples, stock, checks, report)
+        result = Result(
+            title=title,
+            about=about,
+            machine=facts,
+            seen=play.seen,
+            samples=play.samples,
+            in_shop_ms=in_shop_ms,
+            stock=stock,
+            checks=checks,
+            audit=report,
+        )
         page = folder / f"{stem}.html"
         page.write_text(result.html(), encoding="utf-8")
         self.stdout.write(f"\n{result.text()}\n\n{page}")
