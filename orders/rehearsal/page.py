@@ -142,9 +142,12 @@ class Result:
 
 
 def audit_lines(report: Report) -> Iterator[str]:
-    """A line for each promise, and under it the rows that break it."""
+    """A line for each promise, and under it its figures and the rows that break it."""
     for promise in report.promises:
         yield f"{promise.number}  {'ok    ' if promise.ok else 'BROKEN'}  {promise.name}"
+        if promise.figures:
+            figures = (f"{name}={value}" for name, value in promise.figures.items())
+            yield f"            {' '.join(figures)}"
         yield from _indented(promise.broken)
 
 

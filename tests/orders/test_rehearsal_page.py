@@ -31,7 +31,9 @@ def a_result(*, title="Rehearsal", broken=()):
         late=[0.001, 0.002],
     )
     stock = Stock(before=1, after=0, back=0, added=0, sold=1)
-    promise = Promise(1, "units are conserved", ok=not broken, broken=list(broken))
+    promise = Promise(
+        1, "units are conserved", ok=not broken, figures={"pools": 2}, broken=list(broken)
+    )
     return Result(
         title=title,
         about={"visits": "2"},
@@ -137,8 +139,9 @@ def test_a_broken_promise_is_named_on_the_page_and_in_the_text():
     assert not result.ok
     assert "Something is broken." in result.html()
     assert "pool 3: 7 &lt;&gt; 8" in result.html()
-    assert result.text().splitlines()[-2:] == [
+    assert result.text().splitlines()[-3:] == [
         "1  BROKEN  units are conserved",
+        "            pools=2",
         "            - pool 3: 7 <> 8",
     ]
 
