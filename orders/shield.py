@@ -1,36 +1,24 @@
 """Process memory of sales that are sold out or over: the flood of losers costs neither Redis nor
-the database, nor most of the framework.
+the database.
 
-It stands in front of the application (`shop.wsgi`) and answers a POST to a sale's orders by itself
-when, and only when, this process was told less than a second ago that nothing is left, the access
-token is good, the key is well formed, and the shopper has never had an order of this sale. All
-others go on: whoever has one may be repeating it, and a winner's repeat is never refused.
+A refusal stands when, and only when, this process was told less than a second ago that nothing is
+left, and the shopper has never had an order of this sale: whoever has one may be repeating it, and
+a winner's repeat is never refused. Who asks, and how it is answered, is for `orders.front`.
 """
 
 import json
-import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
-from django.utils.translation import get_language_from_request, override
-from rest_framework_simplejwt.tokens import AccessToken
+from django.utils.translation import override
 
 from orders.models import Order
-from shop.accounts.authentication import bearer, verified
 from shop.api import problems
-from shop.api.idempotency import PRINTABLE_ASCII
-from shop.errors import AuthenticationFailed, Ended, Refusal, SoldOut
-from shop.ops.metrics import REQUESTS
-from shop.ops.request_id import HEADER, request_id_of
+from shop.errors import Ended, Refusal, SoldOut
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-PATH = re.compile(r"/api/v1/flash-sales/([1-9][0-9]{0,18})/orders")
 # Seconds that a refusal is remembered. A shopper repeats a lost request after one at least, so an
 # order that was stored meanwhile elsewhere is known by then.
 LIFE_SECONDS = 0.8
@@ -100,50 +88,9 @@ def _bodies(refusal: Refusal) -> dict[str, bytes]:
     return bodies
 
 
-class Shield:
-    """A WSGI application in front of `application`."""
-
-    def __init__(self, application: Application) -> None:
-        self._application = application
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if _over and environ["REQUEST_METHOD"] == "POST":
-            started = time.perf_counter()
-            body = _answer(environ)
-            if body is not None:
-                headers = [
-                    ("Content-Type", problems.MEDIA_TYPE),
-                    ("Content-Length", str(len(body))),
-                    ("X-Content-Type-Options", "nosniff"),
-                    (HEADER, request_id_of(environ)),
-                ]
-                start_response("409 Conflict", headers)
-                REQUESTS.labels("sale-orders", "POST", SoldOut.status).observe(
-                    time.perf_counter() - started
-                )
-                return [body]
-        return self._application(environ, start_response)
-
-
-def _answer(environ: Mapping[str, Any]) -> bytes | None:
-    """The body of a refusal, or None: the application must look."""
-    match = PATH.fullmatch(environ["PATH_INFO"])
-    over = _over.get(int(match[1])) if match else None
-    if over is None or time.monotonic() > over.until:
+def answer(sale_id: int, user_id: int) -> Mapping[str, bytes] | None:
+    """The refusal, by language, or None: somebody has to look."""
+    over = _over.get(sale_id)
+    if over is None or time.monotonic() > over.until or user_id in over.holders:
         return None
-    if not PRINTABLE_ASCII.fullmatch(environ.get("HTTP_IDEMPOTENCY_KEY", "")):
-        return None
-    credentials = bearer(environ)
-    if credentials is None:
-        return None
-    try:
-        user_id = int(verified(AccessToken, credentials)["user_id"])
-    except AuthenticationFailed:
-        return None
-    return None if user_id in over.holders else over.bodies[_language(environ)]
-
-
-def _language(environ: Mapping[str, Any]) -> str:
-    request = HttpRequest()
-    request.META = dict(environ)
-    return get_language_from_request(request)
+    return over.bodies

@@ -14,7 +14,7 @@ from orders.basket import quote
 from orders.models import Order, ShippingMethod
 from orders.payments import services as payments
 from orders.payments.selectors import payment_of, refunds_of
-from orders.placement import ACCEPTED
+from orders.placed import placed
 from orders.sale_orders import SaleRequest, sale_order_place
 from orders.serializers import (
     CartItemRequestSerializer,
@@ -164,25 +164,12 @@ class OrdersView(ShopperView):
                 expected_total_fen=fields.get("expected_total_fen"),
             ),
         )
-        return _placed(request, answer)
+        return _placed(answer)
 
 
-def _placed(request: Request, answer: Answer[Order]) -> Response:
-    """An order as its POST answers: as it is now when it is a repeat, and where it waits to be
-    settled, where to look for it and when."""
-    order = answer.row
-    if answer.replayed:
-        order = selectors.order_of(request.user, order.order_no)
-    if order.first_status != ACCEPTED:
-        return keyed_response(OrderSerializer(order).data, answer)
-    if order.kind == Order.Kind.FLASH_SALE and not answer.replayed:
-        data = {"order_no": order.order_no, "status": order.status}
-    else:
-        data = OrderSerializer(order).data
-    response = keyed_response(data, answer)
-    response["Location"] = f"/api/v1/orders/{order.order_no}"
-    response["Retry-After"] = "1"
-    return response
+def _placed(answer: Answer[Order]) -> Response:
+    found = placed(answer)
+    return Response(found.data, status=found.status, headers=found.headers)
 
 
 class SaleOrdersView(APIView):
@@ -220,7 +207,7 @@ class SaleOrdersView(APIView):
                 client_address=client_address(request),
             ),
         )
-        return _placed(request, answer)
+        return _placed(answer)
 
 
 class OrderAddressView(ShopperView):

@@ -8,10 +8,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.embedded")
 django.setup()
 
-from orders.shield import Shield  # noqa: E402  # needs the settings
+from orders.front import Front  # noqa: E402  # needs the settings
 from shop.api.wsgi import Handler  # noqa: E402  # likewise
 
-application = Shield(Handler())
+application = Front(Handler())
 
 # What is loaded by now stays: the collector need not walk it again and again while requests run.
 gc.collect()

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.db import IntegrityError
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 from redis import RedisError
 
 from goods.models import Sku
 from goods.sales.models import POOL_KIND, FlashSale, Placement, Protection
+from goods.stock import MAX_UNITS
 from shop.errors import Ended, InsufficientStock, Invalid, Unavailable
 from shop.failpoints import failpoint
 from shop.pools import drain, gate, gatekeeping
 from shop.pools import services as pools
-from shop.pools.models import Pool, Queue, Strategy
+from shop.pools.models import Movement, Pool, Queue, Strategy
 from shop.pools.strategies import Shortage
 from shop.transactions import is_duplicate, run
 
@@ -37,6 +38,15 @@ logger = logging.getLogger(__name__)
 QUEUE_KIND = "orders"
 # Rounds of settling before an end; each yields after a while, and nothing new comes in.
 DRAIN_ROUNDS = 100
+# Ten billion yuan: no order's total outgrows its column.
+MAX_PRICE_FEN = 10**12
+OPTIONAL_NUMBERS = (
+    "per_user_limit",
+    "concurrency_limit",
+    "rate_per_user",
+    "rate_per_address",
+    "rate_in_all",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +70,18 @@ class SalePlan:
     rate_in_all: int | None = None
 
 
-def sale_schedule(plan: SalePlan, *, operator: "User | None" = None) -> FlashSale:
+def sale_schedule(
+    plan: SalePlan, *, operator: "User | None" = None, reference: str = ""
+) -> FlashSale:
     """Creates the sale and moves its units out of the SKU's stock, in one transaction.
 
-    Raises Invalid for terms that make no sense, InsufficientStock, Busy, Unavailable.
+    Once per SKU and `reference` (up to 64 characters; without one each call has its own): again, it
+    returns the sale that the first call has scheduled. Raises Invalid for terms that make no sense,
+    InsufficientStock, Busy, Unavailable.
     """
     _check(plan)
+    # Also so that a repeat after a COMMIT whose answer was lost finds what it did.
+    reference = reference or f"sale-{uuid.uuid4().hex}"
 
     def work() -> FlashSale:
         pool = Pool.objects.create(
@@ -90,12 +106,24 @@ def sale_schedule(plan: SalePlan, *, operator: "User | None" = None) -> FlashSal
             rate_in_all=plan.rate_in_all,
         )
         _log(sale, operator, f"Scheduled {plan.total} of {plan.sku.code}", flag=ADDITION)
-        _transfer(sale, plan.total, reference=f"sale:{sale.pk}:schedule", operator=operator)
+        _transfer(sale, plan.total, reference=reference, operator=operator)
         return sale
 
-    sale = run(work)
+    try:
+        sale = run(work)
+    except IntegrityError as error:
+        earlier = _scheduled(plan.sku, reference) if is_duplicate(error) else None
+        if earlier is None:
+            raise
+        return earlier
     _open_gate(sale)
     return sale
+
+
+def _scheduled(sku: Sku, reference: str) -> FlashSale | None:
+    """The sale that was scheduled under this reference."""
+    into = Q(pool__movements__kind=Movement.TRANSFER, pool__movements__reference=reference)
+    return FlashSale.objects.select_related("sku", "pool").filter(into, sku=sku).first()
 
 
 def _check(plan: SalePlan) -> None:
@@ -105,9 +133,15 @@ def _check(plan: SalePlan) -> None:
         raise Invalid.field("total", gettext("At least 1."))
     if plan.price_fen < 0:
         raise Invalid.field("price_fen", gettext("At least 0."))
-    for field in ("per_user_limit", "concurrency_limit", "rate_per_user", "rate_per_address"):
-        if getattr(plan, field) == 0:
-            raise Invalid.field(field, gettext("At least 1, or nothing."))
+    for field, most in (("total", MAX_UNITS), ("price_fen", MAX_PRICE_FEN)):
+        if getattr(plan, field) > most:
+            raise Invalid.field(field, gettext("At most %(most)d.") % {"most": most})
+    for field in OPTIONAL_NUMBERS:
+        number = getattr(plan, field)
+        if number is not None and not 1 <= number <= MAX_UNITS:
+            raise Invalid.field(
+                field, gettext("From 1 to %(most)d, or nothing.") % {"most": MAX_UNITS}
+            )
     if plan.gated and not gate.configured():
         raise Invalid.field("gated", gettext("This shop has no Redis for gates."))
 
@@ -131,6 +165,8 @@ def sale_add_units(sale: FlashSale, *, count: int, operator: "User", reference: 
     whether this call did. Raises Invalid, InsufficientStock, Ended, Busy, Unavailable."""
     if count < 1:
         raise Invalid.field("count", gettext("At least 1."))
+    if count > MAX_UNITS:
+        raise Invalid.field("count", gettext("At most %(most)d.") % {"most": MAX_UNITS})
 
     def work() -> None:
         _lock_open(sale)
@@ -259,13 +295,18 @@ def sales_sweep() -> int:
     return len(sales)
 
 
-def rebuild_gate(sale: FlashSale, *, operator: "User") -> None:
-    """Opens the sale's gate anew from the database. Raises Unavailable."""
+def rebuild_gate(sale: FlashSale, *, operator: "User | None" = None) -> None:
+    """Opens the sale's gate anew from the database. Raises Invalid for a sale without a gate, Ended
+    for one that is closed, Unavailable."""
+    if not sale.pool.gated:
+        raise Invalid.field("gated", gettext("This sale has no gate."))
     run(lambda: _log(sale, operator, "Gate rebuilt"))
     try:
-        gatekeeping.rebuild(sale.pool_id, force=True)
+        rebuilt = gatekeeping.rebuild(sale.pool_id, force=True)
     except RedisError as error:
         raise Unavailable from error
+    if not rebuilt:
+        raise Ended(sku=sale.sku_id)
 
 
 def _open_gate(sale: FlashSale) -> None:

@@ -109,7 +109,7 @@ def refresh(*, token: str) -> Session:
     the database's answer to the use was lost: then the shopper logs in again.
     """
     used = verified(RefreshToken, token)
-    user = active_user(used)
+    user = active_user(int(used["user_id"]))
     try:
         run(lambda: _use_up(used, user))
     except IntegrityError as error:

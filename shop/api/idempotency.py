@@ -29,6 +29,7 @@ from shop.errors import (
 from shop.fields import ExactCharField
 from shop.transactions import LOCK_WAIT_TIMEOUT, error_number, is_duplicate
 
+REPLAYED = {"Idempotent-Replayed": "true"}
 PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -63,6 +64,14 @@ class RequestKey:
     key: str
     request_hash: str
 
+    @classmethod
+    def of(cls, *, user_id: int, route: str, key: str, path: str, body: Any) -> "RequestKey":
+        """The key of a request with this path and body."""
+        # Canonical, so that a client may serialise the same body anew for its second try.
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(f"{path}\n{text}".encode()).hexdigest()
+        return cls(user_id, route, key, digest)
+
     def columns(self) -> dict[str, Any]:
         """The `Keyed` columns of the row that this request creates, but for its first status."""
         return {
@@ -83,10 +92,13 @@ def request_key(request: Request, *, route: str) -> RequestKey:
         raise IdempotencyKeyRequired
     if not PRINTABLE_ASCII.fullmatch(key):
         raise Invalid.field("Idempotency-Key", gettext("1 to 255 printable ASCII characters."))
-    # Canonical, so that a client may serialise the same body anew for its second try.
-    body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(f"{request.path}\n{body}".encode()).hexdigest()
-    return RequestKey(int(request.user.pk or 0), route, key, digest)
+    return RequestKey.of(
+        user_id=int(request.user.pk or 0),
+        route=route,
+        key=key,
+        path=request.path,
+        body=request.data,
+    )
 
 
 M = TypeVar("M", bound=Keyed)
@@ -140,5 +152,5 @@ def once(key: RequestKey, rows: models.QuerySet[M], create: Callable[[RequestKey
 
 def keyed_response(data: Any, answer: Answer[Any]) -> Response:
     """The first status code and the resource as it is now, marked when it is a repeat."""
-    headers = {"Idempotent-Replayed": "true"} if answer.replayed else None
+    headers = REPLAYED if answer.replayed else None
     return Response(data, status=answer.row.first_status, headers=headers)

@@ -34,7 +34,7 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         body = _read(stream, declared=_content_length(parser_context))
-        return _parse(body) if body.strip() else {}
+        return parse_object(body) if body.strip() else {}
 
 
 def _content_length(parser_context: Mapping[str, Any] | None) -> int:
@@ -59,7 +59,8 @@ def _read(stream: IO[bytes], *, declared: int) -> bytes:
     return body
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The object that a body is. Raises Invalid."""
     try:
         data = json.loads(
             body.decode(),

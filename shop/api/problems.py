@@ -61,12 +61,8 @@ _FRAMEWORK: Mapping[type[Exception], type[Refusal]] = {
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """REST framework's EXCEPTION_HANDLER: always an answer, so nothing reaches Django's 500."""
-    refusal = as_refusal(error)
-    if refusal is None:
-        UNHANDLED.inc()
-        request = context["request"]
-        logger.error("unforeseen: %s %s", request.method, request.path, exc_info=error)
-        refusal = Unavailable()
+    request = context["request"]
+    refusal = answerable(error, method=request.method, path=request.path)
     response = Response(
         body(refusal),
         status=refusal.status,
@@ -76,6 +72,16 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     # Django would log a line for each refusal; a flood of losers must not become one of log lines.
     response._has_been_logged = True
     return response
+
+
+def answerable(error: BaseException, *, method: str, path: str) -> Refusal:
+    """What a client is told of `error`; what nobody foresaw is counted and logged."""
+    refusal = as_refusal(error)
+    if refusal is None:
+        UNHANDLED.inc()
+        logger.error("unforeseen: %s %s", method, path, exc_info=error)
+        refusal = Unavailable()
+    return refusal
 
 
 def as_refusal(error: BaseException) -> Refusal | None:

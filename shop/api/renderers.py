@@ -12,7 +12,7 @@ from rest_framework.utils.encoders import JSONEncoder
 UTF_8 = ("utf-8", "utf8")
 
 # Made once: json.dumps(cls=...) would make one for every answer.
-_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class JSONRenderer(BaseRenderer):
@@ -28,7 +28,7 @@ class JSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return b"" if data is None else _encode(data).encode()
+        return b"" if data is None else encode(data).encode()
 
 
 class AlwaysJSON(BaseContentNegotiation):
