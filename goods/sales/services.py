@@ -300,13 +300,13 @@ def rebuild_gate(sale: FlashSale, *, operator: "User | None" = None) -> None:
     for one that is closed, Unavailable."""
     if not sale.pool.gated:
         raise Invalid.field("gated", gettext("This sale has no gate."))
-    run(lambda: _log(sale, operator, "Gate rebuilt"))
     try:
         rebuilt = gatekeeping.rebuild(sale.pool_id, force=True)
     except RedisError as error:
         raise Unavailable from error
     if not rebuilt:
         raise Ended(sku=sale.sku_id)
+    run(lambda: _log(sale, operator, "Gate rebuilt"))
 
 
 def _open_gate(sale: FlashSale) -> None:
