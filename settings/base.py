@@ -161,7 +161,7 @@ CHECKOUT_PLACEMENT = env.str("CHECKOUT_PLACEMENT", default="direct")
 # Orders that may be pending in one queue before further ones are `busy`.
 PENDING_LIMIT = env.int("PENDING_LIMIT", default=20_000)
 # A bell for the drain is sent at most this often (seconds) by each process.
-BELL_SECONDS = env.float("BELL_SECONDS", default=0.05)
+BELL_SECONDS = env.float("BELL_SECONDS", default=0.25)
 # Orders settled in one transaction, and times that one whose settling fails is tried.
 DRAIN_BATCH = 500
 DRAIN_ATTEMPTS = 5

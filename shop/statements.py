@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Stand-ins for the values while a statement is composed; nothing else looks like them.
 FIRST_MARKER = 7_340_000_000_000
@@ -76,26 +77,60 @@ class Select:
         return _Composed(sql, used, compiler, converters)
 
 
+# What drivers take as it is, where a field stores it as it is.
+_PLAIN_VALUES = {int, str, bool}
+_PLAIN_FIELDS = {
+    "BigIntegerField",
+    "BooleanField",
+    "CharField",
+    "ForeignKey",
+    "IntegerField",
+    "PositiveIntegerField",
+    "PositiveSmallIntegerField",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """How one column's value is found on a row."""
+
+    field: "models.Field[Any, Any]"
+    is_plain: bool
+    # Set by the field itself as it is saved (auto_now_add).
+    is_own: bool
+
+    def value(self, row: models.Model, database: BaseDatabaseWrapper) -> Any:
+        field = self.field
+        value = field.pre_save(row, add=True) if self.is_own else getattr(row, field.attname)
+        if value is None or (self.is_plain and type(value) in _PLAIN_VALUES):
+            return value
+        return field.get_db_prep_save(value, database)
+
+
 @cache
-def _insertion(model: type[models.Model]) -> "tuple[str, str, Sequence[models.Field[Any, Any]]]":
+def _insertion(model: type[models.Model]) -> tuple[str, str, Sequence[_Column]]:
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    head = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608
-    return head, f"({', '.join(['%s'] * len(fields))})", fields
+    names = ", ".join(quote(str(field.column)) for field in fields)
+    head = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES "  # noqa: S608
+    columns = [
+        _Column(
+            field,
+            is_plain=field.get_internal_type() in _PLAIN_FIELDS,
+            is_own=type(field).pre_save is not models.Field.pre_save,
+        )
+        for field in fields
+    ]
+    return head, f"({', '.join(['%s'] * len(fields))})", columns
 
 
 def insert(rows: Sequence[models.Model]) -> None:
     """Stores new rows of one model in one statement. A single row learns its id; several do not
     (no database says so of all of them, and MySQL of none)."""
-    head, slot, fields = _insertion(type(rows[0]))
+    head, slot, columns = _insertion(type(rows[0]))
     # Itself, not the proxy to it: it is asked for each value.
     database = connections[DEFAULT_DB_ALIAS]
-    values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), database)
-        for row in rows
-        for field in fields
-    ]
+    values = [column.value(row, database) for row in rows for column in columns]
     with database.cursor() as cursor:
         cursor.execute(head + ", ".join([slot] * len(rows)), values)
         if len(rows) == 1:

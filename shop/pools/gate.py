@@ -10,6 +10,8 @@ requests of this process do not even ask. Giving back is best effort: the correc
 
 import hashlib
 import logging
+import os
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from django.db import transaction
 from django_redis import get_redis_connection
 from prometheus_client import Counter
 from redis import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ResponseError
 
 from shop.errors import Unavailable
 from shop.pools.models import Pool
@@ -36,7 +40,7 @@ DOWN_SECONDS = 0.5
 # How long (seconds) the gate of a closed pool still answers.
 FADE_SECONDS = 60
 
-ANSWERS = Counter("shop_gate_answers", "Requests at gates, by what the gate said.", ["answer"])
+REFUSALS = Counter("shop_gate_refusals", "Requests that gates did not admit, by why.", ["verdict"])
 
 
 class Verdict(StrEnum):
@@ -112,6 +116,51 @@ def script(name: str) -> Any:
     return _client().register_script((SCRIPTS / f"{name}.lua").read_text())
 
 
+class _Lines(threading.local):
+    """This thread's own connection to a single Redis.
+
+    The client's way of running a command (pool, hooks, retries, statistics) costs several times
+    the command itself, on the path of every shopper. A cluster's client knows which node to ask,
+    so there the usual way is taken.
+    """
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+        self._pid = 0
+
+    def call(self, code: Any, keys: list[str], arguments: list[Any]) -> Any:
+        """Runs a script; once more on a new connection where the old one is of a server that is
+        gone. Raises RedisError."""
+        pool = getattr(_client(), "connection_pool", None)
+        if pool is None:
+            return code(keys, arguments)
+        if self._pid != os.getpid():  # a child must not speak on its parent's connection
+            self._connection, self._pid = pool.make_connection(), os.getpid()
+        for last in (False, True):
+            try:
+                return self._ask(code.sha, keys, arguments)
+            except NoScriptError:
+                return code(keys, arguments)
+            except RedisConnectionError:
+                if last:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _ask(self, sha: str, keys: list[str], arguments: list[Any]) -> Any:
+        try:
+            self._connection.send_command("EVALSHA", sha, len(keys), *keys, *arguments)
+            return self._connection.read_response()
+        except ResponseError:
+            raise
+        except BaseException:
+            # What is left on the line would be taken for the next answer.
+            self._connection.disconnect()
+            raise
+
+
+_lines = _Lines()
+
+
 class _Down:
     until = 0.0
 
@@ -138,14 +187,15 @@ def admit(request: Request) -> Answer:
         "rate:all",
     )
     try:
-        verdict, at, figure = script("admit")(
-            keys, [request.user_id, request.count, request.fingerprint]
+        verdict, at, figure = _lines.call(
+            script("admit"), keys, [request.user_id, request.count, request.fingerprint]
         )
     except RedisError as error:
         failed(error)
         raise Unavailable from error
     answer = Answer(Verdict(verdict.decode()), at / 1e6, figure)
-    ANSWERS.labels(answer.verdict).inc()
+    if answer.verdict is not Verdict.ADMITTED:
+        REFUSALS.labels(answer.verdict).inc()
     return answer
 
 

@@ -15,12 +15,15 @@ from shop.pools.models import Pool
 
 logger = logging.getLogger(__name__)
 
+# Longer than bells are apart: whoever comes while one is held back is found by the drain itself.
+LINGER_SECONDS = settings.BELL_SECONDS * 1.2
+
 
 @shared_task
 def drain(queue_id: int) -> None:
     """Settles what waits in one queue."""
     try:
-        if draining.drain(queue_id):
+        if draining.drain(queue_id, linger=LINGER_SECONDS):
             drain.delay(queue_id)
     except Refusal as refusal:
         logger.warning("drain: queue %s: %s, beat rings again", queue_id, refusal.code)
