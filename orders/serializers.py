@@ -77,13 +77,6 @@ class OrderAddressRequestSerializer(serializers.Serializer[Any]):
     address = IdField()
 
 
-class PendingOrderSerializer(serializers.Serializer[Any]):
-    """Accepted; look at `Location` for what became of it."""
-
-    order_no = serializers.CharField()
-    status = serializers.ChoiceField(choices=[State.PENDING.value])
-
-
 class OrdersQuery(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=[state.value for state in State], required=False)
 
@@ -174,6 +167,19 @@ class OrderSerializer(serializers.Serializer[Order]):
             "failure": {"code": order.failure} if order.failure else None,
             "server_time": local(getattr(order, "db_now", order.created_at)),
         }
+
+
+class AcceptedOrderSerializer(OrderSerializer):
+    """An order that was queued: its number and state at first, all of it to a repeat. `Location`
+    is where to look for what became of it."""
+
+    ALWAYS = ("order_no", "status")
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for name, field in fields.items():
+            field.required = name in self.ALWAYS
+        return fields
 
 
 class PayRequestSerializer(serializers.Serializer[Any]):

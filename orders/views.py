@@ -17,6 +17,7 @@ from orders.payments.selectors import payment_of, refunds_of
 from orders.placed import placed
 from orders.sale_orders import SaleRequest, sale_order_place
 from orders.serializers import (
+    AcceptedOrderSerializer,
     CartItemRequestSerializer,
     CartSerializer,
     OrderAddressRequestSerializer,
@@ -25,7 +26,6 @@ from orders.serializers import (
     OrdersQuery,
     PaymentSerializer,
     PayRequestSerializer,
-    PendingOrderSerializer,
     QuoteRequestSerializer,
     QuoteSerializer,
     RefundSerializer,
@@ -190,7 +190,7 @@ class SaleOrdersView(APIView):
 
     @extend_schema(
         request=SaleOrderRequestSerializer,
-        responses={201: OrderSerializer, 202: PendingOrderSerializer},
+        responses={201: OrderSerializer, 202: AcceptedOrderSerializer},
     )
     def post(self, request: Request, sale_id: int) -> Response:
         """Orders from a flash sale. 201 holds its units; 202 is in the queue, and its order says
