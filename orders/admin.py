@@ -1,4 +1,5 @@
-"""Orders for operators: facts to read, and the three steps that are theirs: accept, refuse, ship.
+"""Orders for operators: facts to read, and the steps that are theirs: accept, refuse, ship; and for
+what failed of an error of ours: try again, drop.
 
 A step is a page of its own, sent by POST, that calls a service of `orders.lifecycle`. The service
 writes the order's history and the operators' log, with who and why, in the transaction that moves
@@ -22,12 +23,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from orders import lifecycle
 from orders.forms import AcceptForm, RefuseForm, ShipForm
 from orders.models import Order, ShippingMethod
+from orders.pending import FAILURE_LABELS, INTERNAL, was_given_up
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
@@ -35,6 +39,7 @@ from shop.backoffice import FactsAdmin, money_column, ticked
 from shop.errors import Refusal
 
 ORDER_NO = re.compile(r"[0-9]{24}", re.ASCII)
+SALE_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,13 @@ class Step:
     service: Callable[..., Order]
     # Where the page is offered; the service decides for itself.
     offered_in: frozenset[State]
+    # Only to orders that failed of this.
+    failure: str = ""
+    # What there is to know before sending it.
+    about: str | Promise = ""
+
+    def is_offered(self, order: Any) -> bool:
+        return order.status_now in self.offered_in and self.failure in ("", order.failure)
 
 
 ACCEPT = Step(
@@ -74,7 +86,31 @@ SHIP = Step(
     service=lifecycle.order_ship,
     offered_in=sources(State.SHIPPED),
 )
-STEPS = (ACCEPT, REFUSE, SHIP)
+RETRY = Step(
+    name="retry",
+    title=_("Try again"),
+    done=_("%(order)s is back in its queue."),
+    form=AcceptForm,
+    service=lifecycle.order_retry,
+    offered_in=sources(State.PENDING),
+    failure=INTERNAL,
+    about=_(
+        "The order goes back into its queue, with its price, its limits and as many attempts as a"
+        " new one. Its shopper was told that it failed, and may have ordered again; what they do"
+        " not pay expires."
+    ),
+)
+DROP = Step(
+    name="drop",
+    title=_("Drop"),
+    done=_("%(order)s stays failed, and is no longer one to look after."),
+    form=AcceptForm,
+    service=lifecycle.order_drop,
+    offered_in=frozenset({State.FAILED}),
+    failure=INTERNAL,
+    about=_("The order stays failed. It is no longer listed as one to look after."),
+)
+STEPS = (ACCEPT, REFUSE, SHIP, RETRY, DROP)
 
 
 class StatusNowFilter(admin.SimpleListFilter):
@@ -102,6 +138,33 @@ class StatusNowFilter(admin.SimpleListFilter):
         # An order that is closing, and that no sweeper has seen yet, is still stored as unpaid.
         stored = {wanted, State.UNPAID} if wanted == State.CLOSING else {wanted}
         return queryset.filter(status__in=stored, status_now=wanted)
+
+
+class GivenUpFilter(admin.SimpleListFilter):
+    """What the drain gave up, until an operator tries it again or drops it."""
+
+    title = _("to look after")
+    parameter_name = "look"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("failed", _("failed of an error of ours"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(was_given_up()) if self.value() == "failed" else queryset
+
+
+class SaleFilter(admin.SimpleListFilter):
+    """By the flash sale whose id the address names; its page links here."""
+
+    title = _("flash sale")
+    parameter_name = "sale"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        sale_id = request.GET.get(self.parameter_name, "")
+        return [(sale_id, sale_id)] if SALE_ID.fullmatch(sale_id) else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(sale=self.value())
 
 
 class PlacedFilter(admin.SimpleListFilter):
@@ -134,12 +197,26 @@ class OrderAdmin(FactsAdmin):
         "paid_at",
     )
     list_prefetch = ("user",)
-    list_filter = (StatusNowFilter, "kind", PlacedFilter)
+    list_filter = (StatusNowFilter, GivenUpFilter, SaleFilter, "kind", PlacedFilter)
     search_fields = ("order_no", "user__username")
     search_help_text = _("A whole order number or a whole user name.")
-    actions = ("accept_ticked",)
+    actions = ("accept_ticked", "retry_ticked", "drop_ticked")
     fieldsets: Any = (  # the stubs know no callables as fields
-        (None, {"fields": ("order_no", "user", "kind", "status_shown", "failure", "remark")}),
+        (
+            None,
+            {
+                "fields": (
+                    "order_no",
+                    "user",
+                    "kind",
+                    "sale_shown",
+                    "status_shown",
+                    "waits",
+                    "failure_shown",
+                    "remark",
+                )
+            },
+        ),
         (
             _("Price"),
             {
@@ -172,6 +249,32 @@ class OrderAdmin(FactsAdmin):
     def status_shown(self, order: Any) -> str:
         return str(STATE_LABELS[State(order.status_now)])
 
+    @admin.display(description=_("flash sale"))
+    def sale_shown(self, order: Order) -> SafeString | str:
+        if order.sale_id is None:
+            return "-"
+        page = reverse("admin:sales_flashsale_change", args=[order.sale_id])
+        return format_html('<a href="{}">{}</a>', page, order.sale_id)
+
+    @admin.display(description=_("queue"))
+    def waits(self, order: Order) -> str:
+        if order.queue is None:
+            return "-"
+        text = gettext("waits in %(queue)s, %(count)d attempts failed")
+        return text % {"queue": order.queue, "count": order.attempts}
+
+    @admin.display(description=_("failure"))
+    def failure_shown(self, order: Order) -> str:
+        if not order.failure:
+            return "-"
+        said = f"{FAILURE_LABELS.get(order.failure, '')} ({order.failure})".strip()
+        if order.failure != INTERNAL:
+            return said
+        if not order.attempts:
+            return said + gettext("; dropped by an operator")
+        text = gettext("; given up after %(count)d attempts, why is in the worker's log")
+        return said + text % {"count": order.attempts}
+
     @admin.display(description=_("address"))
     def address_shown(self, order: Order) -> str:
         address = order.address or {}
@@ -187,7 +290,7 @@ class OrderAdmin(FactsAdmin):
         context["steps"] = [
             (step.title, reverse(f"admin:orders_order_{step.name}", args=[order.pk]))
             for step in steps
-            if order.status_now in step.offered_in
+            if step.is_offered(order)
         ]
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -222,6 +325,7 @@ class OrderAdmin(FactsAdmin):
                 **self.admin_site.each_context(request),
                 "opts": self.opts,
                 "title": step.title,
+                "about": step.about,
                 "order": order,
                 "status": self.status_shown(order),
                 "form": form,
@@ -230,13 +334,32 @@ class OrderAdmin(FactsAdmin):
 
     @admin.action(description=_("Accept the ticked orders"), permissions=["operate"])
     def accept_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        """Each order is a step of its own: one that can't be accepted keeps no other from it."""
-        done = sum(
-            self._carry_out(request, ACCEPT, order, {}) for order in ticked(request, queryset)
-        )
+        done = self._each_ticked(request, queryset, ACCEPT)
         if done:
             text = ngettext("%(count)d order is accepted.", "%(count)d orders are accepted.", done)
             messages.success(request, text % {"count": done})
+
+    @admin.action(description=_("Try the ticked orders again"), permissions=["operate"])
+    def retry_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        done = self._each_ticked(request, queryset, RETRY)
+        if done:
+            text = ngettext(
+                "%(count)d order is back in its queue.",
+                "%(count)d orders are back in their queues.",
+                done,
+            )
+            messages.success(request, text % {"count": done})
+
+    @admin.action(description=_("Drop the ticked orders"), permissions=["operate"])
+    def drop_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        done = self._each_ticked(request, queryset, DROP)
+        if done:
+            text = ngettext("%(count)d order is dropped.", "%(count)d orders are dropped.", done)
+            messages.success(request, text % {"count": done})
+
+    def _each_ticked(self, request: HttpRequest, orders: QuerySet[Order], step: Step) -> int:
+        """Each order is a step of its own: one that is refused keeps no other from it."""
+        return sum(self._carry_out(request, step, order, {}) for order in ticked(request, orders))
 
     def _carry_out(
         self, request: HttpRequest, step: Step, order: Order, said: Mapping[str, str]

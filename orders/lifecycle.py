@@ -1,14 +1,20 @@
-"""What people and time do to a placed order: cancel, expire, accept, refuse, ship, confirm.
+"""What people and time do to a placed order: cancel, expire, accept, refuse, ship, confirm, and try
+again what failed of an error of ours.
 
 Each step locks the order's row, looks at the state that holds now, moves it, and gives units or
 money back in the same transaction where the move calls for it.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 
 from orders.models import Order
 from orders.payments.models import OPEN, Payment, Refund
 from orders.payments.services import payments_abandon, refund_decide
+from orders.pending import INTERNAL, checkout_queue
 from orders.selectors import is_overdue, order_locked
 from orders.settlement import tell_gates
 from orders.states import State
@@ -16,6 +22,9 @@ from orders.transitions import move, release
 from shop import transactions
 from shop.accounts.selectors import address_snapshot
 from shop.errors import OrderState
+from shop.pools import gate
+from shop.pools.models import Pool
+from shop.pools.tasks import drain_bell
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
@@ -174,3 +183,70 @@ def order_ship(*, order_no: str, operator: "User", courier: str, tracking_no: st
         return order
 
     return transactions.run(write)
+
+
+def order_retry(*, order_no: str, operator: "User") -> Order:
+    """Puts an order that failed of an error of ours back into its queue, to be tried as often as a
+    new one: at the price, and within the limits, of its first time.
+
+    Raises NotFound, OrderState.
+    """
+
+    def write() -> tuple[Order, int]:
+        order = _given_up(order_no)
+        # Its queue exists: the order has waited there.
+        queue_id = order.sale.queue_id if order.sale else checkout_queue()
+        move(
+            [order],
+            State.PENDING,
+            actor="operator",
+            operator=operator,
+            reason="tried again",
+            queue_id=queue_id,
+            attempts=0,
+            failure="",
+        )
+        _tell_gates_it_waits(order)
+        return order, queue_id
+
+    order, queue_id = transactions.run(write)
+    drain_bell.ring(queue_id)
+    return order
+
+
+def order_drop(*, order_no: str, operator: "User") -> Order:
+    """Leaves an order that failed of an error of ours as it is, and those to look after without it:
+    its attempts are forgotten. Dropping a dropped one changes nothing. Raises NotFound, OrderState.
+    """
+
+    def write() -> Order:
+        order = _given_up(order_no)
+        if order.attempts:
+            Order.objects.filter(pk=order.pk).update(attempts=0)
+            order.attempts = 0
+            LogEntry.objects.log_actions(operator.pk, [order], CHANGE, "dropped")
+        return order
+
+    return transactions.run(write)
+
+
+def _given_up(order_no: str) -> Order:
+    """The order, locked. Raises OrderState unless it failed of an error of ours."""
+    order = order_locked(order_no=order_no)
+    if (order.status, order.failure) != (State.FAILED, INTERNAL):
+        raise OrderState(order_status=order.status)
+    return order
+
+
+def _tell_gates_it_waits(order: Order) -> None:
+    """Its units can't be had by others while it waits: the opposite of `settlement.tell_gates`."""
+    counts = {line["pool"]: line["count"] for line in order.snapshot}
+    gated = Pool.objects.filter(pk__in=counts, gated=True)
+    for pool_id, limit in gated.values_list("pk", "per_user_limit"):
+        # A gate counts users only where a limit holds.
+        tell = (
+            partial(gate.raise_by, pool_id, units=-counts[pool_id])
+            if limit is None
+            else partial(gate.raise_by, pool_id, users={order.user_id: -counts[pool_id]})
+        )
+        transaction.on_commit(tell, robust=True)

@@ -30,7 +30,8 @@ MOVES: Mapping[State, frozenset[State]] = {
     State.REFUNDING: frozenset({State.REFUNDED}),
     State.CANCELLED: frozenset(),
     State.EXPIRED: frozenset(),
-    State.FAILED: frozenset(),
+    # Only what failed of an error of ours, and only when an operator has it tried again.
+    State.FAILED: frozenset({State.PENDING}),
     State.REFUNDED: frozenset(),
 }
 
@@ -38,7 +39,8 @@ MOVES: Mapping[State, frozenset[State]] = {
 INITIAL = frozenset({State.PENDING, State.UNPAID, State.PAID})
 # Waiting for money: they hold units that come back when it does not arrive.
 PAYABLE = frozenset({State.UNPAID, State.CLOSING})
-FINAL = frozenset(state for state, moves in MOVES.items() if not moves)
+# Where an order comes to rest: neither time nor shopper nor worker moves it on.
+FINAL = frozenset({State.CANCELLED, State.EXPIRED, State.FAILED, State.REFUNDED})
 
 
 def sources(target: State) -> frozenset[State]:
