@@ -1,4 +1,4 @@
-"""What must be on the machine: MariaDB, Redis, what mysqlclient is built with, and all of Python.
+"""What must be on the machine: MariaDB, Redis, nginx, what builds mysqlclient, and all of Python.
 
 Looks on the PATH; as root on Debian or Ubuntu it installs what is missing with apt, and no service
 is started or left to start at boot. Elsewhere it changes nothing: it says what to install.
@@ -19,6 +19,8 @@ from deploy.local.processes import VAR, LocalError, say, tail
 SEARCH_PATH = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
 )
+# Debian starts these at each boot; package, service and program have one name.
+SERVICES = ("redis-server", "nginx")
 # Debian asks this script before a package starts its service; 101 is "no".
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -31,6 +33,10 @@ def find(program: str) -> str | None:
 def _missing_servers() -> list[str]:
     programs = ("mariadbd", "mariadb-install-db", "mariadb", "redis-server")
     return [program for program in programs if find(program) is None]
+
+
+def _missing_front() -> list[str]:
+    return [program for program in ("nginx", "openssl") if find(program) is None]
 
 
 def _missing_venv() -> list[str]:
@@ -70,6 +76,7 @@ SERVERS = Need(
     ("mariadb-server-core", "mariadb-client-core", "redis-server"),
     ("mariadb", "redis"),
 )
+NGINX = Need("nginx in front", _missing_front, ("nginx", "openssl"), ("nginx", "openssl"))
 BUILD_TOOLS = Need(
     "building mysqlclient",
     _missing_build_tools,
@@ -106,14 +113,14 @@ def _words(needs: Sequence[Need], system: str) -> str:
 
 def _apt_install(packages: Sequence[str]) -> None:
     say(f"Installing with apt: {' '.join(packages)}")
-    # Where a redis-server runs already it is the owner's, and stays as it is.
-    redis_is_new = "redis-server" in packages and find("redis-server") is None
+    # Where such a server is installed already it is the owner's, and stays as it is.
+    new = [name for name in SERVICES if name in packages and find(name) is None]
     with _no_service_starts():
         _apt("update")
         _apt("install", "-y", "--no-install-recommends", *packages)
     systemctl = find("systemctl")
-    if redis_is_new and systemctl and Path("/run/systemd/system").exists():
-        _quiet(systemctl, "disable", "--now", "redis-server")
+    if new and systemctl and Path("/run/systemd/system").exists():
+        _quiet(systemctl, "disable", "--now", *new)
 
 
 def _apt(*arguments: str) -> None:

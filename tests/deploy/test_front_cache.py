@@ -1,0 +1,164 @@
+"""Public reads are kept for a second, for everybody alike; nothing else is kept."""
+
+import time
+from contextlib import ExitStack
+from ssl import SSLSocket
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.deploy.conftest import Shop
+from tests.deploy.front import NAME, Answer, Front, receive
+from tests.deploy.relay import Relay
+
+PUBLIC = ["/api/v1/goods", "/api/v1/goods/1", "/api/v1/categories", "/api/v1/shipping-methods"]
+PUBLIC += ["/api/v1/goods?search=%E8%8C%B6&page_size=5"]
+TIMES = 20
+
+
+def test_a_public_read_is_asked_for_once_a_second(front: Front, relay: Relay) -> None:
+    for path in PUBLIC:
+        answers = [front.get(path) for _ in range(TIMES)]
+        assert {answer.status for answer in answers} == {200}
+        assert len({answer.body for answer in answers}) == 1
+        asked = relay.paths.count(path)
+        # One at first, and one for each second that begins meanwhile.
+        assert asked <= 3
+        states = [answer.headers["X-Cache"] for answer in answers]
+        assert states[0] == "MISS"
+        assert states.count("HIT") == TIMES - asked
+
+
+def test_a_kept_answer_has_the_time_and_the_id_of_now(front: Front) -> None:
+    first = front.get("/api/v1/goods", x_request_id="first")
+    before = time.time()
+    second = front.get("/api/v1/goods", x_request_id="second")
+    after = time.time()
+    assert second.headers["X-Cache"] in ("HIT", "EXPIRED")
+    assert first.headers.get_all("X-Request-ID") == ["first"]
+    assert second.headers.get_all("X-Request-ID") == ["second"]
+    # nginx looks at the clock each time it has something to do.
+    assert before - 0.1 <= float(second.headers["X-Server-Time"]) <= after
+
+
+def test_different_questions_are_kept_apart(front: Front, relay: Relay) -> None:
+    pages = ["/api/v1/goods?page_size=1", "/api/v1/goods?page_size=2", "/api/v1/goods"]
+    sizes = [len(front.get(page).json()["results"]) for page in pages * 2]
+    assert sizes[:3] == sizes[3:]
+    assert sizes[0] == 1
+    assert sizes[1] == 2
+    assert set(relay.paths) == set(pages)
+
+
+def test_languages_are_never_mixed(front: Front, relay: Relay) -> None:
+    titles: dict[str, set[str]] = {"en": set(), "zh-CN": set(), "": set()}
+    for _ in range(TIMES):
+        for language, seen in titles.items():
+            answer = front.get("/api/v1/categories", accept_language=language)
+            assert answer.headers["Content-Language"] == ("en" if language == "en" else "zh-hans")
+            seen.add(answer.body.decode())
+    assert [len(seen) for seen in titles.values()] == [1, 1, 1]
+    assert titles["en"] != titles["zh-CN"] == titles[""]
+    assert len(relay.paths) <= 3 * 3
+
+
+def test_a_language_from_a_cookie_is_answered_and_not_kept_for_others(
+    front: Front, relay: Relay
+) -> None:
+    for _ in range(3):
+        english = front.get("/api/v1/categories", accept_language="zh", cookie="django_language=en")
+        assert english.headers["X-Cache"] == "BYPASS"
+        assert english.headers["Content-Language"] == "en"
+    assert len(relay.paths) == 3
+    chinese = front.get("/api/v1/categories", accept_language="zh")
+    assert chinese.headers["Content-Language"] == "zh-hans"
+    assert (
+        front.get("/api/v1/categories", accept_language="zh", cookie="django_language=en").headers[
+            "Content-Language"
+        ]
+        == "en"
+    )
+
+
+@pytest.mark.parametrize("shown", ["Bearer x", "0"])
+def test_who_shows_a_token_is_answered_by_the_shop_and_leaves_nothing(
+    front: Front, relay: Relay, shown: str
+) -> None:
+    for times in range(1, 6):
+        assert front.get("/api/v1/goods", authorization=shown).headers["X-Cache"] == "BYPASS"
+        assert len(relay.paths) == times
+    assert front.get("/api/v1/goods").headers["X-Cache"] == "MISS"
+    assert front.get("/api/v1/goods", authorization=shown).headers["X-Cache"] == "BYPASS"
+
+
+def test_what_is_somebodys_own_is_asked_for_each_time(
+    front: Front, relay: Relay, shop: Shop
+) -> None:
+    paths = ["/api/v1/me", "/api/v1/cart", "/api/v1/orders", "/api/v1/captcha", "/livez"]
+    paths += ["/api/v1/flash-sales/1/token", "/api/v1/goods/1/", "/api/v1/goodsx"]
+    for path in paths * 2:
+        answer = front.get(path, authorization=f"Bearer {shop.token}")
+        assert answer.headers["X-Cache"] is None, path
+    assert sorted(relay.paths) == sorted(paths * 2)
+    # The same addresses, asked by nobody, are refused and not answered from what somebody got.
+    assert [front.get(path).status for path in paths[:3]] == [401] * 3
+
+
+def test_refusals_and_writes_are_not_kept(front: Front, relay: Relay) -> None:
+    for _ in range(3):
+        assert front.get("/api/v1/goods/999999").status == 404
+        assert front.post("/api/v1/goods", {}).status == 405
+    assert len(relay.paths) == 6
+
+
+def test_a_name_that_is_not_the_shops_leaves_no_links_for_others(front: Front) -> None:
+    path = "/api/v1/goods?page_size=1"
+    for invented in ("evil.example", "shop.example:1234", "SHOP.EXAMPLE"):
+        front.ask("GET", path, headers={"Host": invented})
+    assert urlsplit(front.get(path).json()["next"]).netloc == NAME
+
+
+def send(front: Front, path: str) -> SSLSocket:
+    """Asks, and leaves the answer for later."""
+    connection = front.connect()
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
+    return connection
+
+
+def test_many_at_once_are_one_request_to_the_shop(front: Front, relay: Relay) -> None:
+    with ExitStack() as stack:
+        relay.hold()
+        asked = [stack.enter_context(send(front, "/api/v1/goods")) for _ in range(50)]
+        assert front.wait_for(lambda: len(relay.paths) == 1)
+        relay.release()
+        assert {receive(connection).status for connection in asked} == {200}
+    assert len(relay.paths) == 1
+
+
+def test_while_the_shop_is_asked_again_others_get_the_last_answer(
+    front: Front, relay: Relay
+) -> None:
+    def answer_in_time(connection: SSLSocket) -> Answer | None:
+        connection.settimeout(0.3)
+        try:
+            return receive(connection)
+        except TimeoutError:
+            return None
+
+    first = front.get("/api/v1/goods")
+    relay.hold()
+    with ExitStack() as stack:
+        deadline = time.monotonic() + 5
+        asked = stack.enter_context(send(front, "/api/v1/goods"))
+        while (answer := answer_in_time(asked)) is not None:
+            assert answer.headers["X-Cache"] == "HIT"
+            assert time.monotonic() < deadline, "it is kept for more than a second"
+            time.sleep(0.02)  # there is a limit to what one address may ask
+            asked = stack.enter_context(send(front, "/api/v1/goods"))
+        others = [front.get("/api/v1/goods") for _ in range(5)]
+        assert [other.headers["X-Cache"] for other in others] == ["UPDATING"] * 5
+        assert {other.body for other in others} == {first.body}
+        assert len(relay.paths) == 2
+        relay.release()
+        asked.settimeout(5)
+        assert receive(asked).headers["X-Cache"] == "EXPIRED"
