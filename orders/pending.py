@@ -17,7 +17,7 @@ from goods.sales.models import POOL_KIND, FlashSale
 from goods.sales.selectors import gate_terms
 from goods.sales.services import QUEUE_KIND
 from orders.models import Order
-from orders.settlement import settle_pending, write_failed
+from orders.settlement import PendingOrder, settle_pending, write_failed
 from orders.states import State
 from shop.errors import Busy, Ended, PermissionDenied, PurchaseLimit, SoldOut
 from shop.pools.kinds import GateTerms, pool_kinds, queue_kinds
@@ -37,8 +37,8 @@ FAILURE_LABELS: Mapping[str, "str | Promise"] = {
 }
 # Orders of one sale that operators' figures look at.
 NEWEST = 5_000
-# What settling reads of an order; the rest of the row stays where it is.
-SETTLED_FROM = ("order_no", "user_id", "snapshot", "total_fen", "from_cart", "status")
+# What settling reads of an order, by the fields of PendingOrder.
+SETTLED_FROM = ("pk", "order_no", "user_id", "snapshot", "total_fen", "from_cart", Now())
 # A count of the waiting serves this process for so many seconds, where it may be large.
 COUNT_SECONDS = 0.2
 SMALL = 200
@@ -53,25 +53,25 @@ class OrderQueue:
 
     def pending(
         self, queue_id: int, *, most: int, only: Collection[int] | None, without: Collection[int]
-    ) -> Sequence[Order]:
+    ) -> Sequence[PendingOrder]:
         rows = Order.objects.filter(queue_id=queue_id).order_by("pk")
         if only is not None:
             rows = rows.filter(pk__in=only)
         if without:
             rows = rows.exclude(pk__in=without)
-        locked = rows.select_for_update(skip_locked=True).only(*SETTLED_FROM)
-        return list(locked.annotate(db_now=Now())[:most])  # type: ignore[no-redef]
+        locked = rows.select_for_update(skip_locked=True)
+        return [PendingOrder(*row) for row in locked.values_list(*SETTLED_FROM)[:most]]
 
     def settle(self, rows: Sequence[Any]) -> None:
-        settle_pending(rows, now=rows[0].db_now)
+        settle_pending(rows)
 
     def failed(self, row_id: int) -> None:
-        order = Order.objects.select_for_update().get(pk=row_id)
-        if order.status != State.PENDING:
-            return
-        Order.objects.filter(pk=row_id).update(attempts=F("attempts") + 1)
-        if order.attempts + 1 >= settings.DRAIN_ATTEMPTS:
-            write_failed([order], {order.pk: INTERNAL})
+        waiting = Order.objects.select_for_update().filter(pk=row_id, status=State.PENDING)
+        for row in list(waiting.values_list(*SETTLED_FROM)):
+            order = PendingOrder(*row)
+            waiting.update(attempts=F("attempts") + 1)
+            if waiting.filter(attempts__gte=settings.DRAIN_ATTEMPTS).exists():
+                write_failed([order], {order.pk: INTERNAL})
 
 
 class SalePool:

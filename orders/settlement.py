@@ -7,9 +7,12 @@ write what is the order's own and leave the hot counters to `shop.pools`.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F
 
 from orders.models import CartItem, Order, OrderLine, OrderMove
@@ -22,7 +25,14 @@ from shop.pools import services as pools
 from shop.pools.limits import LimitReached
 from shop.pools.services import Claim, Terms
 from shop.pools.strategies import Closed, Shortage, Take
-from shop.statements import insert
+from shop.statements import insert_values
+
+LINE = ("order_id", "sku_id", "pool_id", "reference", "price_fen", "count", "given_back")
+# The history of hundreds of orders in one statement that carries nothing but their ids.
+MOVED = f"""
+    INSERT INTO {OrderMove._meta.db_table} (order_id, source, target, actor, reason, created_at)
+    SELECT id, '{State.PENDING}', %s, 'drain', '', %s FROM {Order._meta.db_table}
+    WHERE id IN """  # noqa: S608
 
 # What a pool's refusal is called in an order that failed of it.
 FAILURES: Mapping[type[Exception], str] = {
@@ -32,20 +42,33 @@ FAILURES: Mapping[type[Exception], str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class PendingOrder:
+    """What settling needs of an order that waits, its row locked. `now`: the database's clock."""
+
+    pk: int
+    order_no: str
+    user_id: int
+    snapshot: Sequence[Mapping[str, Any]]
+    total_fen: int
+    from_cart: bool
+    now: datetime
+
+
 def settle(order: Order, *, terms: Mapping[int, Terms]) -> None:
     """Writes the lines of one new order from its snapshot and takes their units, all or none.
 
     `terms`: by pool id. Raises LimitReached, Shortage, Closed or Busy; the caller rolls back.
     """
     claim = claim_of(order)
-    insert(list(_lines([order], reference=claim.reference)))
+    _insert_lines([order], reference=claim.reference)
     pools.take(claim, terms=terms)
 
 
-def settle_pending(orders: Sequence[Order], *, now: datetime) -> None:
-    """Settles orders that wait, whose rows the caller has locked: each becomes `unpaid` (`paid`
-    where nothing is to pay) with its units, or `failed` without any. `now`: the database's clock.
-    """
+def settle_pending(orders: Sequence[PendingOrder]) -> None:
+    """Settles orders that wait: each becomes `unpaid` (`paid` where nothing is to pay) with its
+    units, or `failed` without any."""
+    now = orders[0].now
     failures = _disabled(orders)
     candidates = [order for order in orders if order.pk not in failures]
     reference = f"batch-{new_number(now)}"
@@ -60,27 +83,24 @@ def settle_pending(orders: Sequence[Order], *, now: datetime) -> None:
     write_failed([order for order in orders if order.pk in failures], failures)
 
 
-def claim_of(order: Order) -> Claim:
+def claim_of(order: Order | PendingOrder) -> Claim:
     """What the order takes, by its snapshot."""
-    return Claim(
-        order.order_no,
-        order.user_id,
-        [Take(line["pool"], line["count"]) for line in order.snapshot],
-    )
+    takes = [Take(line["pool"], line["count"]) for line in order.snapshot]
+    return Claim(order.order_no, order.user_id, takes)
 
 
-def write_failed(orders: Sequence[Order], failures: Mapping[int, str]) -> None:
+def write_failed(orders: Sequence[PendingOrder], failures: Mapping[int, str]) -> None:
     """Moves pending `orders` to `failed`, each with the code that `failures` (order id -> code)
     has for it; their gates hear of it."""
-    by_code: dict[str, list[Order]] = defaultdict(list)
+    by_code: dict[str, list[PendingOrder]] = defaultdict(list)
     for order in orders:
         by_code[failures[order.pk]].append(order)
     for code, failed in by_code.items():
-        _move(failed, State.FAILED, failure=code)
+        _move(failed, State.FAILED, now=orders[0].now, failure=code)
     tell_gates(orders)
 
 
-def tell_gates(orders: Iterable[Order]) -> None:
+def tell_gates(orders: Iterable[Order | PendingOrder]) -> None:
     """The units that pending `orders` were let through for can be had again."""
     returned: dict[tuple[int, int], int] = defaultdict(int)
     for order in orders:
@@ -89,44 +109,46 @@ def tell_gates(orders: Iterable[Order]) -> None:
     gate.give_back_after_commit(returned)
 
 
-def _write_settled(orders: Sequence[Order], *, reference: str, now: datetime) -> None:
+def _write_settled(orders: Sequence[PendingOrder], *, reference: str, now: datetime) -> None:
     if not orders:
         return
-    insert(list(_lines(orders, reference=reference)))
+    _insert_lines(orders, reference=reference)
     for order in orders:
         if order.from_cart:
             _lose_cart(order)
     free = [order for order in orders if order.total_fen == 0]
     owing = [order for order in orders if order.total_fen > 0]
-    _move(owing, State.UNPAID, expires_at=now + timedelta(seconds=settings.ORDER_PAY_SECONDS))
-    _move(free, State.PAID, paid_at=now)
+    pay_until = now + timedelta(seconds=settings.ORDER_PAY_SECONDS)
+    _move(owing, State.UNPAID, now=now, expires_at=pay_until)
+    _move(free, State.PAID, now=now, paid_at=now)
 
 
-def _move(orders: Sequence[Order], target: State, **changes: object) -> None:
+def _move(
+    orders: Sequence[PendingOrder], target: State, *, now: datetime, **changes: object
+) -> None:
     """Moves locked, pending orders: `orders.transitions.move` for hundreds at once."""
     if not orders:
         return
     ids = [order.pk for order in orders]
     Order.objects.filter(pk__in=ids).update(status=target, queue=None, **changes)
-    insert(
-        [OrderMove(order_id=pk, source=State.PENDING, target=target, actor="drain") for pk in ids]
+    with connection.cursor() as cursor:
+        moment = connection.ops.adapt_datetimefield_value(now)
+        cursor.execute(f"{MOVED}({', '.join(['%s'] * len(ids))})", [target, moment, *ids])
+
+
+def _insert_lines(orders: Iterable[Order | PendingOrder], *, reference: str) -> None:
+    insert_values(
+        OrderLine,
+        LINE,
+        [
+            (order.pk, line["sku"], line["pool"], reference, line["price_fen"], line["count"], 0)
+            for order in orders
+            for line in order.snapshot
+        ],
     )
 
 
-def _lines(orders: Iterable[Order], *, reference: str) -> Iterable[OrderLine]:
-    for order in orders:
-        for line in order.snapshot:
-            yield OrderLine(
-                order_id=order.pk,
-                sku_id=line["sku"],
-                pool_id=line["pool"],
-                reference=reference,
-                price_fen=line["price_fen"],
-                count=line["count"],
-            )
-
-
-def _lose_cart(order: Order) -> None:
+def _lose_cart(order: PendingOrder) -> None:
     """Takes what was ordered out of the cart as it is now: what was added since stays."""
     for line in order.snapshot:
         mine = CartItem.objects.filter(user_id=order.user_id, sku_id=line["sku"])
@@ -134,7 +156,7 @@ def _lose_cart(order: Order) -> None:
             mine.update(count=F("count") - line["count"])
 
 
-def _disabled(orders: Sequence[Order]) -> dict[int, str]:
+def _disabled(orders: Sequence[PendingOrder]) -> dict[int, str]:
     """Order id -> failure, for orders of users who may not buy any more."""
     active = set(
         User.objects.filter(pk__in={order.user_id for order in orders}, is_active=True).values_list(

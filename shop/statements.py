@@ -138,3 +138,18 @@ def insert(rows: Sequence[models.Model]) -> None:
     for row in rows:
         row._state.adding = False
         row._state.db = database.alias
+
+
+def insert_values(
+    model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Stores many rows of plain values in one statement: for each row one value per name of
+    `names`, which are columns. Columns left out must be null or have a default in the database."""
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(name) for name in names)
+    slots = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES {slots}",  # noqa: S608
+            [value for row in rows for value in row],
+        )

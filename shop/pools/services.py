@@ -241,6 +241,8 @@ def _move(
 
 def _merged(units: Sequence[Take]) -> list[Take]:
     """One entry per pool, in the order in which pools are locked everywhere."""
+    if len(units) == 1:
+        return list(units)
     counts: Counter[int] = Counter()
     for unit in units:
         counts[unit.pool_id] += unit.count
