@@ -9,16 +9,22 @@ real money.
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.utils import timezone
 from PIL import Image, ImageDraw, ImageFont
 
 from goods.models import Category, Goods, GoodsImage, Sku
+from goods.sales.selectors import Status, sales_now
+from goods.sales.services import SalePlan, sale_schedule
 from goods.services import NewSku, goods_create, skus_create
 from orders.models import ShippingMethod
 from shop.accounts.models import Address, User
+from shop.errors import InsufficientStock
+from shop.pools import gate
 from shop.transactions import run
 
 # (user name, password)
@@ -163,6 +169,12 @@ CATALOGUE: dict[tuple[str, str], Sequence[DemoGoods]] = {
     ),
 }
 
+# What the demo's flash sale sells: (SKU code, price in fen). The first that is in stock.
+ON_SALE = (("LTD-COIN-1", 39_900), ("TEA-LJ-050", 6_600), ("WARE-CUP-1", 3_900))
+SALE_UNITS = 50
+SALE_LIMIT = 2
+SALE_LASTS = timedelta(hours=24)
+
 # Extra SKUs for load tests: LOAD-0, LOAD-1, ...
 LOAD_CODE = "LOAD-"
 LOAD_CODES_END = "LOAD."  # the first text after all of them
@@ -172,8 +184,10 @@ LOAD_STOCK = 1_000
 
 
 def seed() -> list[str]:
-    """Adds whatever of the demo is missing, all in one transaction; tells what it added."""
-    return run(lambda: [*_seed_people(), *_seed_shipping(), *_seed_catalogue()])
+    """Adds whatever of the demo is missing, in one transaction and one for its flash sale; tells
+    what it added."""
+    added = run(lambda: [*_seed_people(), *_seed_shipping(), *_seed_catalogue()])
+    return [*added, *_seed_sale()]
 
 
 def seed_skus(count: int, *, progress: Callable[[int], None] = lambda done: None) -> int:
@@ -262,6 +276,39 @@ def _seed_goods(demo: DemoGoods, category: Category) -> None:
             for sku in demo.skus
         ]
     )
+
+
+def _seed_sale() -> list[str]:
+    """A flash sale that a newcomer can buy in at once, unless there is one: over, or sold out, it
+    is followed by another as long as there is stock."""
+    skus = Sku.objects.select_related("pool").in_bulk(
+        [code for code, _ in ON_SALE], field_name="code"
+    )
+    there_are = sales_now().filter(sku__in=skus.values())
+    # Counted before it looks, so that of two that seed at once the second schedules none.
+    reference = f"demo-sale-{there_are.count()}"
+    gone = (Status.ENDED, Status.SOLD_OUT)
+    if there_are.exclude(status_now__in=gone).exists():  # type: ignore[misc]  # annotated
+        return []
+    now = timezone.now()
+    for code, price_fen in ON_SALE:
+        if code not in skus or not skus[code].stock:
+            continue
+        plan = SalePlan(
+            sku=skus[code],
+            price_fen=price_fen,
+            total=min(SALE_UNITS, skus[code].stock),
+            starts_at=now,
+            ends_at=now + SALE_LASTS,
+            per_user_limit=SALE_LIMIT,
+            gated=gate.configured(),
+        )
+        try:
+            sale = sale_schedule(plan, reference=reference)
+        except InsufficientStock:
+            continue
+        return [f"flash sale {sale.pk}: {plan.total} of {code}"]
+    return []
 
 
 def _tile(demo: DemoGoods) -> str:

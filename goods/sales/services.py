@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -127,6 +128,9 @@ def _scheduled(sku: Sku, reference: str) -> FlashSale | None:
 
 
 def _check(plan: SalePlan) -> None:
+    for field in ("starts_at", "ends_at"):
+        if not 2000 <= getattr(plan, field).year <= 9000:
+            raise Invalid.field(field, gettext("A year from 2000 to 9000."))
     if plan.starts_at >= plan.ends_at:
         raise Invalid.field("ends_at", gettext("A sale must end after it starts."))
     if plan.total < 1:
@@ -240,14 +244,16 @@ def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:
     """
     run(lambda: _close_window(sale, operator))
     _tell_gate(sale)
-    for _ in range(DRAIN_ROUNDS):
-        if not drain.drain(sale.queue_id):
+    left = None
+    for last in (*[False] * DRAIN_ROUNDS, True):
+        drain.drain(sale.queue_id)
+        failpoint("sale.end")
+        left = run(partial(_close_pool, sale, force=last))
+        if left is not None:
             break
-    failpoint("sale.end")
-    left = run(lambda: _close_pool(sale))
     if sale.pool.gated:
         gate.fade(sale.pool_id)
-    return left
+    return left or 0
 
 
 def _close_window(sale: FlashSale, operator: "User | None") -> None:
@@ -262,9 +268,12 @@ def _close_window(sale: FlashSale, operator: "User | None") -> None:
         _log(sale, operator, "Ended")
 
 
-def _close_pool(sale: FlashSale) -> int:
-    """What surfaces later finds the pool closed, and fails as `ended`."""
+def _close_pool(sale: FlashSale, *, force: bool) -> int | None:
+    """Closes the pool and moves what is left; None, and nothing done, while something waits (unless
+    by `force`). What surfaces later finds the pool closed, and fails as `ended`."""
     list(Queue.objects.select_for_update().filter(pk=sale.queue_id).values_list("pk"))
+    if drain.has_waiting(sale.queue_id) and not force:
+        return None
     by_id = {pool.pk: pool for pool in Pool.objects.locked([sale.pool_id, sale.sku.pool_id])}
     Pool.objects.filter(pk=sale.pool_id).update(open=False)
     left: int = by_id[sale.pool_id].available
