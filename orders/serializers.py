@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from orders.cart import MAX_LINES
@@ -117,12 +118,20 @@ class FailureSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
 
 
+# Named, because more than one schema has it.
+@extend_schema_field(
+    {"type": "string", "enum": [state.value for state in State]}, component_name="OrderStatusEnum"
+)
+class StatusField(serializers.CharField):
+    """An order's state."""
+
+
 class OrderSerializer(serializers.Serializer[Order]):
     """An order as its owner sees it; `status` is the state that holds now."""
 
     order_no = serializers.CharField()
     kind = serializers.ChoiceField(choices=Order.Kind.choices)
-    status = serializers.ChoiceField(choices=[state.value for state in State])
+    status = StatusField()
     items = OrderItemSerializer(many=True)
     goods_fen = serializers.IntegerField()
     freight_fen = serializers.IntegerField()

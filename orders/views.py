@@ -44,6 +44,7 @@ from shop.errors import (
     NotStarted,
     OrderState,
     Paused,
+    PermissionDenied,
     PriceChanged,
     PurchaseLimit,
     RateLimited,
@@ -185,6 +186,7 @@ class SaleOrdersView(APIView):
         InsufficientStock,
         PurchaseLimit,
         TokenRequired,
+        PermissionDenied,
         RateLimited,
     )
 
