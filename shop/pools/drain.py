@@ -68,6 +68,12 @@ def waiting() -> list[int]:
     return [queue_id for kind in queue_kinds.values() for queue_id in kind.waiting()]
 
 
+def has_waiting(queue_id: int) -> bool:
+    """Whether something waits in the queue, whose row the caller has locked."""
+    kind = queue_kinds[Queue.objects.get(pk=queue_id).kind]
+    return bool(kind.pending(queue_id, most=1, only=None, without=()))
+
+
 class _Draining:
     def __init__(self, queue_id: int) -> None:
         self._queue_id = queue_id
