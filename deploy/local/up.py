@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from deploy.local import servers
 from deploy.local.processes import (
@@ -188,6 +188,7 @@ def _wait_until_live(port: int, children: list[Child]) -> None:
 
 def _banner(mode: str, port: int, logins: Mapping[str, tuple[str, str]], *, seconds: float) -> str:
     base = f"http://127.0.0.1:{port}"
+    orders = _first_orders(f"{base}/api/v1", logins["shopper"])
     return f"""
 Scarce is up after {seconds:.1f} s ({mode}: {ABOUT[mode]}).
 
@@ -197,15 +198,24 @@ Scarce is up after {seconds:.1f} s ({mode}: {ABOUT[mode]}).
 
 Place an order (copy, paste into another terminal):
 
-{_first_order(base, logins["shopper"])}
+{orders.cart}
+
+Buy in the flash sale; Celery settles it a moment later:
+
+{orders.sale}
 
 `.venv/bin/python manage.py ...` in this folder talks to this shop. Logs: var/log/. Ctrl-C stops it.
 """
 
 
-def _first_order(base: str, shopper: tuple[str, str]) -> str:
-    """A command that orders something of what the shop has right now."""
-    api = f"{base}/api/v1"
+class _FirstOrders(NamedTuple):
+    """Commands that order something of what the shop has right now."""
+
+    cart: str
+    sale: str
+
+
+def _first_orders(api: str, shopper: tuple[str, str]) -> _FirstOrders:
     login = json.dumps(dict(zip(("username", "password"), shopper, strict=True)))
     try:
         token = _call(f"{api}/auth/login", body=login)["access"]
@@ -213,16 +223,27 @@ def _first_order(base: str, shopper: tuple[str, str]) -> str:
         address = (addresses["results"] if isinstance(addresses, dict) else addresses)[0]["id"]
         shelf = _call(f"{api}/goods?page_size=100")["results"]
         sku = next(sku["id"] for goods in shelf for sku in goods["skus"] if sku["available"])
+        sales = _call(f"{api}/flash-sales?status=running")["results"]
     except (OSError, LookupError, StopIteration, ValueError) as error:
-        return f"  (no command: {type(error).__name__} {error}, see var/log/web.log)"
+        none = f"  (no command: {type(error).__name__} {error}, see var/log/web.log)"
+        return _FirstOrders(none, none)
     order = json.dumps({"items": [{"sku": sku, "count": 1}], "address": address})
+    cart = _order_command(f"{api}/orders", api, login, order)
+    if not sales:
+        return _FirstOrders(cart, "  (no sale is running)")
+    order = json.dumps({"count": 1, "address": address})
+    path = f"{api}/flash-sales/{sales[0]['id']}/orders"
+    return _FirstOrders(cart, _order_command(path, api, login, order))
+
+
+def _order_command(url: str, api: str, login: str, order: str) -> str:
     typed = "-H 'Content-Type: application/json'"
     access = (
         f"$(curl -s {api}/auth/login {typed} -d '{login}'"
         r""" | sed 's/.*"access": *"\([^"]*\)".*/\1/')"""
     )
     return (
-        f"curl -s {api}/orders {typed} \\\n"
+        f"curl -s {url} {typed} \\\n"
         f'  -H "Authorization: Bearer {access}" \\\n'
         f"""  -H "Idempotency-Key: $(date +%s)-$$" -d '{order}'; echo"""
     )
