@@ -6,7 +6,10 @@ import pytest
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
+from goods.sales import selectors as sales
+from orders import pending, shield
 from shop.accounts.models import User
+from shop.pools import gate
 from tests.factories import make_user
 
 
@@ -14,6 +17,16 @@ class JSONClient(APIClient):
     """A client that sends JSON unless told otherwise."""
 
     default_format = "json"
+
+
+@pytest.fixture(autouse=True)
+def _remembers_nothing() -> None:
+    """What a process remembers of sales and queues is of an earlier test, whose rows are gone."""
+    shield.forget()
+    sales._read.clear()
+    pending._queues.clear()
+    pending._counts.clear()
+    gate._down.until = 0.0
 
 
 @pytest.fixture

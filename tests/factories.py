@@ -2,14 +2,20 @@
 
 from datetime import timedelta
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
+from django.utils import timezone
+
 from goods.models import Category, Goods, Sku
+from goods.sales.models import FlashSale, Placement
+from goods.sales.services import SalePlan, sale_schedule
 from goods.services import sku_create
 from orders.checkout import Checkout, order_place
 from orders.models import Order, ShippingMethod
 from orders.payments.models import Payment
 from orders.payments.services import payment_start, sandbox_succeed
+from orders.sale_orders import SaleRequest, sale_order_place
 from shop.accounts.models import Address, User
 from shop.api.idempotency import RequestKey
 
@@ -56,8 +62,51 @@ def make_shipping(*, fee_fen: int = 800, free_above_fen: int | None = None) -> S
     )
 
 
-def request_key_of(user: User, key: str = "", body: str = "") -> RequestKey:
-    return RequestKey(user.pk, "orders", key or uuid4().hex, body.ljust(64, "0")[:64])
+def make_sale(
+    sku: Sku | None = None,
+    *,
+    total: int = 10,
+    price_fen: int = 100,
+    starts_in: timedelta = timedelta(minutes=-1),
+    ends_in: timedelta = timedelta(hours=1),
+    **terms: Any,
+) -> FlashSale:
+    """A sale of `total` units, scheduled as an operator would; it runs unless `starts_in` says
+    otherwise. `terms`: the rest of a `SalePlan`. Without a SKU, of one that has twice as many."""
+    now = timezone.now()
+    return sale_schedule(
+        SalePlan(
+            sku=sku or make_sku(stock=2 * total),
+            price_fen=price_fen,
+            total=total,
+            starts_at=now + starts_in,
+            ends_at=now + ends_in,
+            **terms,
+        )
+    )
+
+
+def switch(sale: FlashSale, placement: str) -> FlashSale:
+    """Lets the sale take its orders in the other way from now on."""
+    FlashSale.objects.filter(pk=sale.pk).update(placement=Placement(placement))
+    return sale
+
+
+def request_key_of(
+    user: User, key: str = "", body: str = "", *, route: str = "orders"
+) -> RequestKey:
+    return RequestKey(user.pk, route, key or uuid4().hex, body.ljust(64, "0")[:64])
+
+
+def place_in(
+    sale: FlashSale, user: User, count: int = 1, *, key: str = "", address: Address | None = None
+) -> Order:
+    """An order of `count` units of a sale that asks for no token, placed as the sale says."""
+    answer = sale_order_place(
+        key=request_key_of(user, key, route="sale-orders"),
+        wanted=SaleRequest(sale.pk, count, address_id=address.pk if address else None),
+    )
+    return answer.row
 
 
 def place(

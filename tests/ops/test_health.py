@@ -15,6 +15,7 @@ from orders.models import Order
 from orders.payments.models import Payment, Refund
 from orders.states import State
 from shop.ops import health
+from shop.pools.models import Queue
 from tests.factories import make_shipping, make_sku, make_user, place, start_payment
 from tests.ops.processes import closed_port, run_python
 
@@ -59,6 +60,7 @@ def test_readyz_tells_how_long_the_oldest_of_each_kind_has_waited(client: Client
     make_shipping()
     sku, user = make_sku(), make_user()
     now = timezone.now()
+    queue = Queue.objects.create(kind="orders", name="queue")
 
     def order(status: State, **columns: Any) -> Order:
         placed = place(user, {sku: 1})
@@ -66,7 +68,8 @@ def test_readyz_tells_how_long_the_oldest_of_each_kind_has_waited(client: Client
         return placed
 
     for seconds in (50, 40):
-        order(State.PENDING, created_at=now - timedelta(seconds=seconds), expires_at=None)
+        placed_at = now - timedelta(seconds=seconds)
+        order(State.PENDING, created_at=placed_at, expires_at=None, queue=queue)
     for seconds in (-60, 30, 20):
         order(State.UNPAID, expires_at=now - timedelta(seconds=seconds))
     order(State.CLOSING, expires_at=now - timedelta(seconds=10))

@@ -1,4 +1,4 @@
-"""The shop that the audit's tests look at."""
+"""The shops that the audit's tests look at."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
-from tests.pools.planting import Shop, make_shop
+from tests.pools.planting import SaleShop, Shop, make_sale_shop, make_shop
 
 
 @pytest.fixture
 def shop(db: None) -> Shop:
     return make_shop()
+
+
+@pytest.fixture
+def sale_shop(transactional_db: None) -> SaleShop:
+    return make_sale_shop()
 
 
 @pytest.fixture

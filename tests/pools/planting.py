@@ -1,4 +1,4 @@
-"""A shop with one order of each fate, and hands that reach into its tables behind its back."""
+"""Shops with one order of each fate, and hands that reach into their tables behind their backs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from django.db import connection
 
 from goods.models import Sku
+from goods.sales.models import FlashSale
 from orders import lifecycle
-from orders.models import Order
+from orders.models import Order, OrderLine
 from orders.payments import services as payments
 from shop.accounts.models import User
-from tests.factories import make_sku, make_user, pay, place, start_payment
+from shop.pools.drain import drain
+from shop.pools.models import PoolMovement
+from tests.factories import (
+    make_sale,
+    make_sku,
+    make_user,
+    pay,
+    place,
+    place_in,
+    start_payment,
+    switch,
+)
 
 STOCK = 20
 PRICE_FEN = 1000
@@ -65,6 +77,46 @@ def make_shop() -> Shop:
     return shop
 
 
+@dataclass(frozen=True, slots=True)
+class SaleShop:
+    """A sale of 10 of a SKU's 20, at 100 fen, at most 2 for one user. A batch settled one order of
+    each of two shoppers; the second cancelled it. The first placed one more, direct, and the second
+    waits."""
+
+    sale: FlashSale
+    first: User
+    second: User
+    settled: Order
+    cancelled: Order
+    direct: Order
+    pending: Order
+
+    def columns(self) -> dict[str, object]:
+        """What the planted SQL may name."""
+        orders = ("settled", "cancelled", "direct", "pending")
+        return {
+            "pool": self.sale.pool_id,
+            "sku_pool": self.sale.sku.pool_id,
+            "transfer": PoolMovement.objects.get(pool=self.sale.pool_id, kind="transfer").reference,
+            "first": self.first.pk,
+            "second": self.second.pk,
+            "batch": OrderLine.objects.get(order=self.settled).reference,
+            **{name: getattr(self, name).pk for name in orders},
+            **{f"{name}_no": getattr(self, name).order_no for name in orders},
+        }
+
+
+def make_sale_shop() -> SaleShop:
+    first, second = make_user(), make_user()
+    sale = make_sale(make_sku(stock=STOCK), total=10, price_fen=100, per_user_limit=2)
+    settled, cancelled = place_in(sale, first), place_in(sale, second)
+    assert not drain(sale.queue_id)
+    lifecycle.order_cancel(user=second, order_no=cancelled.order_no)
+    direct = place_in(switch(sale, "direct"), first)
+    pending = place_in(switch(sale, "queued"), second)
+    return SaleShop(sale, first, second, settled, cancelled, direct, pending)
+
+
 @contextmanager
 def checks_off() -> Iterator[None]:
     """The last line of defence taken away, as a bug in the database or a hand in it would."""
@@ -80,7 +132,7 @@ def checks_off() -> Iterator[None]:
             cursor.execute(on)
 
 
-def plant(*statements: str, shop: Shop) -> None:
+def plant(*statements: str, shop: Shop | SaleShop) -> None:
     with checks_off(), connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement.format(**shop.columns()))

@@ -1,4 +1,7 @@
-"""Pools alone: after any takes, returns and adjustments every unit is accounted for."""
+"""Pools alone: after any takes, batches, returns, transfers and adjustments every unit is accounted
+for, and nobody holds more than a limit allows."""
+
+from collections.abc import Iterator, Sequence
 
 import pytest
 from django.db import IntegrityError
@@ -16,11 +19,20 @@ from hypothesis.stateful import (
 from shop import transactions
 from shop.pools import services
 from shop.pools.audit import audit
+from shop.pools.limits import LimitReached
 from shop.pools.models import Pool
-from shop.pools.strategies import Closed, Shortage, Take
-from tests.kit.units import counters, held_by_tests, make_pool, take
+from shop.pools.strategies import Closed, Shortage
+from tests.kit.units import claim_of, counters, give_back, held_by, held_by_tests, make_pool, take
 
 pytestmark = pytest.mark.django_db
+
+USERS = (1, 2)
+STOCK = 6
+# Of the last pool, which is the limited one.
+LIMIT = 4
+COUNTS = st.tuples(*[st.integers(0, 4)] * 3).filter(any)
+WHICH = st.integers(0, 2)
+Counts = tuple[int, ...]
 
 
 class Pools(RuleBasedStateMachine):
@@ -30,62 +42,119 @@ class Pools(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pools = [make_pool(6, strategy=name) for name in ("pessimistic", "optimistic", "")]
-        self.loaded = [6, 6, 6]
-        self.closed = [False, False, False]
-        self.held: dict[str, list[int]] = {}
+        self.pools = [
+            make_pool(STOCK, strategy="pessimistic"),
+            make_pool(STOCK, strategy="optimistic"),
+            make_pool(STOCK, per_user_limit=LIMIT),
+        ]
+        self.loaded = [STOCK] * 3
+        self.closed = [False] * 3
+        # reference -> user and units of each pool.
+        self.held: dict[str, tuple[int, list[int]]] = {}
         self.serial = 0
 
-    def reference(self) -> str:
+    def reference(self, user: int = 0) -> str:
+        """A new one, in whose name the audit finds the user."""
         self.serial += 1
-        return f"{self.pools[0].pk}-{self.serial}"
+        return f"{user:010d}-{self.pools[0].pk}-{self.serial}"
+
+    def units(self, counts: Sequence[int]) -> dict[Pool, int]:
+        return {pool: count for pool, count in zip(self.pools, counts, strict=True) if count}
 
     def left(self, which: int) -> int:
-        return self.loaded[which] - sum(held[which] for held in self.held.values())
+        return self.loaded[which] - sum(counts[which] for _, counts in self.held.values())
 
-    @rule(target=takes, counts=st.tuples(*[st.integers(0, 4)] * 3).filter(any))
-    def take(self, counts: tuple[int, ...]) -> object:
-        units = {pool: count for pool, count in zip(self.pools, counts, strict=True) if count}
-        reference = self.reference()
-        refused = [
-            which
-            for which, count in enumerate(counts)
-            if count and (self.closed[which] or count > self.left(which))
-        ]
+    def has(self, user: int) -> int:
+        return sum(counts[2] for holder, counts in self.held.values() if holder == user)
+
+    def refusals(
+        self, user: int, counts: Counts, before: Counts = (0, 0, 0)
+    ) -> Iterator[tuple[type[Exception], int]]:
+        """Each pool that says no, `before` having been taken by the same user just now."""
+        for which, count in enumerate(counts):
+            if not count:
+                continue
+            if self.closed[which]:
+                yield Closed, which
+            elif which == 2 and self.has(user) + before[2] + count > LIMIT:
+                yield LimitReached, which
+            elif count > self.left(which) - before[which]:
+                yield Shortage, which
+
+    @rule(target=takes, user=st.sampled_from(USERS), counts=COUNTS)
+    def take(self, user: int, counts: Counts) -> object:
+        reference = self.reference(user)
+        refused = {which for _, which in self.refusals(user, counts)}
+        over_limit = counts[2] > 0 and self.has(user) + counts[2] > LIMIT
         try:
-            take(units, reference=reference)
+            take(self.units(counts), reference=reference, user_id=user)
+        except LimitReached:
+            assert over_limit  # looked at before any pool, closed or not
+            return multiple()
         except (Shortage, Closed) as refusal:
-            assert refusal.pool_id == self.pools[refused[0]].pk
+            assert not over_limit
+            assert refusal.pool_id == self.pools[min(refused)].pk
             return multiple()
         assert not refused
-        self.held[reference] = list(counts)
+        self.held[reference] = user, list(counts)
         return reference
+
+    @rule(target=takes, user=st.sampled_from(USERS), wanted=st.lists(COUNTS, max_size=4))
+    def take_batch(self, user: int, wanted: list[Counts]) -> object:
+        """One user's, so that the audit knows whose the batch's units are."""
+        reference = self.reference(user)
+        claims = [
+            claim_of(self.units(counts), reference=f"{reference}-{number}", user_id=user)
+            for number, counts in enumerate(wanted)
+        ]
+        expected: list[tuple[type[Exception] | None, int]] = []
+        got = [0, 0, 0]
+        for counts in wanted:
+            refusal = next(self.refusals(user, counts, tuple(got)), None)
+            if refusal is None:
+                got = [one + more for one, more in zip(got, counts, strict=True)]
+            expected.append(refusal or (None, 0))
+
+        verdicts = transactions.run(lambda: services.take_batch(claims, reference=reference))
+
+        assert [
+            (None, 0) if verdict is None else (type(verdict), self.pools.index(verdict.pool_id))
+            for verdict in self.by_pool(verdicts)
+        ] == expected
+        if not any(got):
+            return multiple()
+        self.held[reference] = user, got
+        return reference
+
+    def by_pool(self, verdicts: Sequence[object]) -> list[object]:
+        """The verdicts, each with its pool in place of the id."""
+        by_id = {pool.pk: pool for pool in self.pools}
+        for verdict in verdicts:
+            if verdict is not None:
+                verdict.pool_id = by_id[verdict.pool_id]  # type: ignore[attr-defined]
+        return list(verdicts)
 
     @rule(reference=takes)
     def give_back(self, reference: str) -> None:
-        held = self.held[reference]
-        units = [
-            Take(pool.pk, count) for pool, count in zip(self.pools, held, strict=True) if count
-        ]
-        if not units:
+        user, counts = self.held[reference]
+        if not any(counts):
             return
-        transactions.run(lambda: services.give_back({reference: units}))
-        self.held[reference] = [0, 0, 0]
+        give_back(self.units(counts), reference=reference, user_id=user)
+        self.held[reference] = user, [0, 0, 0]
 
-    @rule(reference=takes, which=st.integers(0, 2))
+    @rule(reference=takes, which=WHICH)
     def give_back_again(self, reference: str, which: int) -> None:
-        if any(self.held[reference]):
+        user, counts = self.held[reference]
+        pool = self.pools[which]
+        given_back = pool.movements.filter(reference=reference, kind="give_back")
+        if any(counts) or not given_back.exists():
             return
-        units = [Take(self.pools[which].pk, 1)]
-        before = counters(self.pools[which])
-        given_back = self.pools[which].movements.filter(reference=reference, kind="give_back")
-        if not given_back.exists():
-            return
+        before = counters(pool), held_by(user, pool)
         with pytest.raises(IntegrityError):
-            transactions.run(lambda: services.give_back({reference: units}))
-        assert counters(self.pools[which]) == before
+            give_back({pool: 1}, reference=reference, user_id=user)
+        assert (counters(pool), held_by(user, pool)) == before
 
-    @rule(which=st.integers(0, 2), delta=st.integers(-5, 5))
+    @rule(which=WHICH, delta=st.integers(-5, 5))
     def adjust(self, which: int, delta: int) -> None:
         def work() -> None:
             services.adjust({self.pools[which].pk: delta}, reference=self.reference())
@@ -97,7 +166,27 @@ class Pools(RuleBasedStateMachine):
         transactions.run(work)
         self.loaded[which] += delta
 
-    @rule(which=st.integers(0, 2), is_open=st.booleans())
+    @rule(source=WHICH, step=st.integers(1, 2), count=st.integers(1, 7))
+    def transfer(self, source: int, step: int, count: int) -> None:
+        target = (source + step) % 3
+
+        def work() -> None:
+            services.transfer(
+                source_id=self.pools[source].pk,
+                target_id=self.pools[target].pk,
+                count=count,
+                reference=self.reference(),
+            )
+
+        if self.left(source) < count:
+            with pytest.raises(Shortage):
+                transactions.run(work)
+            return
+        transactions.run(work)
+        self.loaded[source] -= count
+        self.loaded[target] += count
+
+    @rule(which=WHICH, is_open=st.booleans())
     def open_or_close(self, which: int, is_open: bool) -> None:
         Pool.objects.filter(pk=self.pools[which].pk).update(open=is_open)
         self.closed[which] = not is_open
@@ -107,6 +196,10 @@ class Pools(RuleBasedStateMachine):
         for which, pool in enumerate(self.pools):
             left = self.left(which)
             assert counters(pool) == (left, self.loaded[which] - left)
+
+    @invariant()
+    def users_hold_what_they_are_counted_with(self) -> None:
+        assert [held_by(user, self.pools[2]) for user in USERS] == [self.has(u) for u in USERS]
 
     @invariant()
     def promises_hold(self) -> None:

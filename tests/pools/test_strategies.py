@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from shop.errors import Busy
 from shop.pools import services
 from shop.pools.models import Pool, PoolMovement
+from shop.pools.services import Claim, Terms
 from shop.pools.strategies import STRATEGIES, Closed, Optimistic, Shortage, Take
 from tests.kit.units import counters, make_pool, take
 
@@ -31,9 +32,9 @@ def statements_of(pools: list[Pool]) -> Iterator[str]:
     """What a take of 2 of the first and 1 of the second sends, given in the wrong order."""
     first, second = pools
     units = [Take(second.pk, 1), Take(first.pk, 2)]
-    strategies = {pool.pk: "" for pool in pools}
+    terms = {pool.pk: Terms() for pool in pools}
     with CaptureQueriesContext(connection) as captured:
-        services.take(units, strategies=strategies, reference="one")
+        services.take(Claim("one", 0, units), terms=terms)
     for query in captured:
         yield query["sql"].replace("`", "").replace('"', "")
 
