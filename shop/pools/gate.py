@@ -135,7 +135,10 @@ class _Lines(threading.local):
         if pool is None:
             return code(keys, arguments)
         if self._pid != os.getpid():  # a child must not speak on its parent's connection
-            self._connection, self._pid = pool.make_connection(), os.getpid()
+            # Not one of the pool's, which are counted: threads come and go, and no dead one gives
+            # its own back.
+            self._connection = pool.connection_class(**pool.connection_kwargs)
+            self._pid = os.getpid()
         for last in (False, True):
             try:
                 return self._ask(code.sha, keys, arguments)

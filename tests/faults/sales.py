@@ -1,0 +1,216 @@
+"""Flash sales for tests of races and faults: how they can be sold, and what came of them.
+
+A `How` is one combination of the switches that a sale has; `hows` gives the short form a sample
+of them, by a seed that is printed, and the long one (`make soak`) all.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import product, zip_longest
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from goods.models import Sku
+from goods.sales import selectors
+from goods.sales.models import FlashSale, Placement
+from goods.sales.services import SalePlan, sale_schedule
+from orders import pending, shield
+from orders.models import Order, OrderLine, OrderMove
+from orders.sale_orders import SaleRequest, sale_order_place
+from shop.accounts.models import User
+from shop.api.idempotency import RequestKey
+from shop.errors import Refusal
+from shop.pools import drain, gate, gatekeeping
+from shop.pools.audit import audit
+from shop.pools.models import PoolMovement, Strategy
+from tests.factories import make_sku
+from tests.kit.units import counters
+
+SEED = int(os.environ.get("RACE_SEED") or random.randrange(10**9))
+# Orders that hold units; without payments there are no others.
+HOLDING = ("unpaid", "paid")
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a sale is sold; `soak`: in the long form."""
+
+    placement: str
+    strategy: str
+    gated: bool
+    soak: bool = False
+
+    @property
+    def queued(self) -> bool:
+        return self.placement == "queued"
+
+    def __str__(self) -> str:
+        gate = "gate" if self.gated else "no gate"
+        return f"{self.placement}, {self.strategy}, {gate}{', soak' if self.soak else ''}"
+
+
+EVERY = [
+    How(placement, strategy, gated)
+    for placement, strategy, gated in product(
+        ("direct", "queued"), ("optimistic", "pessimistic"), (True, False)
+    )
+]
+
+
+def hows(
+    test: str, *, short: int, only: Callable[[How], bool] = lambda how: True
+) -> "pytest.MarkDecorator":
+    """Parametrizes `how`: `short` of the combinations, both placements where there are two, for
+    `make test`; all of them for `make soak`. `test` makes each test's sample its own."""
+    fitting = [how for how in EVERY if only(how)]
+    dice = random.Random(f"{SEED} {test}")
+    halves = [[how for how in fitting if how.queued is queued] for queued in (True, False)]
+    for half in halves:
+        dice.shuffle(half)
+    dice.shuffle(halves)
+    sample = [how for pair in zip_longest(*halves) for how in pair if how][:short]
+    soak = [pytest.param(replace(how, soak=True), marks=pytest.mark.soak) for how in fitting]
+    return pytest.mark.parametrize("how", [*sample, *soak], ids=str)
+
+
+def forget_everything() -> None:
+    """What this process remembers of sales, by their ids, which a new database uses again."""
+    selectors._read.clear()
+    shield.forget()
+    pending._counts.clear()
+    pending._queues.clear()
+
+
+def make_users(count: int) -> list[User]:
+    """Shoppers who can't log in, which costs nothing."""
+    run = uuid4().hex[:10]
+    User.objects.bulk_create(User(username=f"buyer-{run}-{n}") for n in range(count))
+    return list(User.objects.filter(username__startswith=f"buyer-{run}-").order_by("pk"))
+
+
+def make_sale(how: How, *, stock: int, sku: Sku | None = None, **plan: Any) -> FlashSale:
+    """A sale of `stock` units that has begun; `plan`: more of its terms."""
+    now = timezone.now()
+    terms: dict[str, Any] = {
+        "sku": sku or make_sku(stock=stock),
+        "price_fen": 900,
+        "total": stock,
+        "per_user_limit": None,
+        "placement": Placement(how.placement),
+        "strategy": Strategy(how.strategy),
+        "gated": how.gated,
+        "starts_at": now - timedelta(minutes=1),
+        "ends_at": now + timedelta(hours=2),
+    }
+    return sale_schedule(SalePlan(**terms | plan))
+
+
+def key_of(user: User, key: str = "", *, body: str = "") -> RequestKey:
+    """The key of a request to the sale endpoint."""
+    return RequestKey(user.pk, "sale-orders", key or uuid4().hex, body.ljust(64, "0")[:64])
+
+
+def buy(user: User, sale: FlashSale, *, count: int = 1, key: str = "") -> Order:
+    """Buys as the view would. Raises the refusal."""
+    wanted = SaleRequest(sale_id=sale.pk, count=count, client_address="203.0.113.7")
+    return sale_order_place(key=key_of(user, key, body=str(count)), wanted=wanted).row
+
+
+def code_of(attempt: Callable[[], object]) -> str:
+    """The code of its refusal, "" when there is none."""
+    try:
+        attempt()
+    except Refusal as refusal:
+        return refusal.code
+    return ""
+
+
+@contextmanager
+def drained(*sales: FlashSale, drains: int = 2) -> Iterator[None]:
+    """Inside, so many drains of each queue run all the time; at the end nothing waits."""
+    over = Event()
+    failures: list[BaseException] = []
+
+    def run(sale: FlashSale) -> None:
+        try:
+            while not over.is_set():
+                drain.drain(sale.queue_id)
+                over.wait(0.005)
+        except BaseException as error:  # noqa: BLE001 -- raised where the block ends
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [Thread(target=run, args=(sale,), daemon=True) for sale in sales * drains]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(60)
+    assert not failures, failures
+    for sale in sales:
+        drain_all(sale)
+
+
+def drain_all(sale: FlashSale) -> None:
+    """Settles what waits."""
+    while drain.drain(sale.queue_id):
+        pass
+    assert not Order.objects.filter(queue_id=sale.queue_id).exists()
+
+
+def states(sale: FlashSale) -> Counter[str]:
+    """Its orders by state, or by failure."""
+    rows = Order.objects.filter(sale=sale).values_list("status", "failure")
+    return Counter(failure or status for status, failure in rows)
+
+
+def units_held(sale: FlashSale) -> int:
+    """Units that its orders hold, by their own lines."""
+    lines = OrderLine.objects.filter(order__sale=sale)
+    return sum(count - back for count, back in lines.values_list("count", "given_back"))
+
+
+def in_step(sale: FlashSale) -> bool:
+    """Whether its gate, if it has one, is warm and equals the database."""
+    if not sale.pool.gated:
+        return True
+    look = gatekeeping.look(sale.pool_id)
+    return look is not None and not look.drifts
+
+
+def assert_sold(sale: FlashSale, *, units: int, of: int) -> None:
+    """Exactly so many units are sold, each order was settled once, and every promise holds."""
+    assert units_held(sale) == units
+    assert counters(sale.pool) == (of - units, units)
+    taken = PoolMovement.objects.filter(pool=sale.pool_id, kind="take")
+    back = PoolMovement.objects.filter(pool=sale.pool_id, kind="give_back")
+    deltas = [*taken.values_list("delta", flat=True), *back.values_list("delta", flat=True)]
+    assert -sum(deltas) == units
+    settled = OrderMove.objects.filter(order__sale=sale, source="pending")
+    assert settled.count() == settled.values("order_id").distinct().count()
+    assert audit().broken == {}
+
+
+def spoil_gate(sale: FlashSale, *, by: int) -> None:
+    """Somebody changes what the gate thinks that remains."""
+    [counter] = gate.names(sale.pool_id)
+    gate.client().hincrby(counter, "remaining", by)
+
+
+def ended_at(sale: FlashSale) -> datetime:
+    """When it ends, as stored now."""
+    return FlashSale.objects.values_list("ends_at", flat=True).get(pk=sale.pk)

@@ -1,0 +1,178 @@
+"""A whole shop on private ports: MariaDB, Redis, granian, a Celery worker and beat, each killable.
+
+The test's own process looks into the same database and the same gates (`seen_from_here`), so it
+schedules sales and audits with the shop's own code; everything that sells runs in the children.
+Nothing is stopped by name: each process is known by its id, and ends with the test's.
+"""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test import override_settings
+
+from deploy.local import servers
+from deploy.local.processes import PYTHON, ROOT, Child, free_port, listening, stop_all
+from settings.redis import redis_caches
+from shop.pools import gate
+from tests.ops.processes import environment
+
+START_SECONDS = 60.0
+CELERY = [PYTHON, "-m", "celery", "-A", "shop.celery"]
+WORKER = [
+    *(*CELERY, "worker", "--queues", "drains,sweepers,celery", "--pool", "prefork"),
+    *("--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+]
+NAMES = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
+
+
+class TookTooLong(AssertionError):
+    """What was waited for did not happen in time."""
+
+
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float) -> float:
+    """Waits until `condition` holds; returns the seconds that took. Raises TookTooLong."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise TookTooLong(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def granian(port: int, *, workers: int = 2) -> list[str | Path]:
+    """The command of `make stack`, with so many processes."""
+    return [
+        *(PYTHON, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+        *("--port", str(port), "--workers", str(workers), "--blocking-threads", "4"),
+        *("--workers-kill-timeout", "3", "--no-ws", "shop.wsgi:application"),
+    ]
+
+
+class Shop:
+    """The shop's processes, started and stopped with the `with` block."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mariadb = servers.MariaDB(folder / "mariadb")
+        self.redis = servers.Redis(folder / "redis")
+        self.port = free_port()
+        self._started: list[Child] = []
+
+    def __enter__(self) -> "Shop":
+        self._servers = ExitStack()
+        try:
+            for server in (self.mariadb, self.redis):
+                self._servers.enter_context(server)
+            self.env = environment(
+                DJANGO_SETTINGS_MODULE="settings.stack",
+                SECRET_KEY=settings.SECRET_KEY,
+                SCARCE_VAR=str(self.folder / "files"),
+                **self.mariadb.env(),
+                **self.redis.env(),
+            )
+            subprocess.run(
+                [PYTHON, "manage.py", "migrate", "--verbosity=0"],
+                cwd=ROOT,
+                env=self.env,
+                check=True,
+                timeout=120,
+            )
+            self.web = self._child("web", granian(self.port))
+            self.worker = self._child("worker", WORKER)
+            self.beat = self._child("beat", [*CELERY, "beat"])
+            for child in (self.web, self.worker, self.beat):
+                child.start()
+            self.web.wait_until(lambda: listening(self.port), seconds=START_SECONDS)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        stop_all(self._started)
+        self._servers.close()
+        shutil.rmtree(self.mariadb.directory, ignore_errors=True)
+
+    def _child(self, name: str, command: list[str | Path], **env: str) -> Child:
+        child = Child(name, command, log=self.folder / f"{name}.log", env={**self.env, **env})
+        self._started.append(child)
+        return child
+
+    @contextmanager
+    def another_web(self, **env: str) -> Iterator[int]:
+        """One more web process of this shop, with these variables: the port where it answers."""
+        port = free_port()
+        web = self._child("another-web", granian(port, workers=1), **env)
+        try:
+            web.start()
+            web.wait_until(lambda: listening(port), seconds=START_SECONDS)
+            yield port
+        finally:
+            web.kill()
+            self._started.remove(web)
+
+    @contextmanager
+    def another_worker(self, **env: str) -> Iterator[Child]:
+        """A worker with these variables in the place of the usual one, which is back, new, when the
+        block ends (or as soon as somebody starts it)."""
+        self.worker.kill()
+        worker = self._child("another-worker", WORKER, **env)
+        try:
+            worker.start()
+            yield worker
+        finally:
+            worker.kill()
+            self._started.remove(worker)
+            if self.worker.exit_code() is not None:
+                self.worker.start()
+
+    def pids(self) -> dict[str, list[int]]:
+        """The processes of web, worker and beat, children included."""
+        return {
+            child.name: sorted([child.pid, *children_of(child)])
+            for child in (self.web, self.worker, self.beat)
+        }
+
+    @contextmanager
+    def seen_from_here(self) -> Iterator[None]:
+        """Inside, this process's database and gates are the shop's."""
+        database = connections.settings[DEFAULT_DB_ALIAS]
+        kept = {name: database[name] for name in NAMES}
+        mysql = self.mariadb.env()
+        redis = self.redis.env()
+        caches = redis_caches(gates=redis["GATE_REDIS_URL"], cache=redis["REDIS_URL"])
+        connections[DEFAULT_DB_ALIAS].close()
+        database |= {
+            "NAME": mysql["MYSQL_DATABASE"],
+            "HOST": mysql["MYSQL_HOST"],
+            "PORT": mysql["MYSQL_PORT"],
+            "USER": mysql["MYSQL_USER"],
+            "PASSWORD": mysql["MYSQL_PASSWORD"],
+        }
+        try:
+            with override_settings(CACHES=caches):
+                _forget_gates()
+                yield
+        finally:
+            _forget_gates()
+            connections[DEFAULT_DB_ALIAS].close()
+            database |= kept
+
+
+def children_of(child: Child) -> list[int]:
+    """The ids of the processes that it has started."""
+    return [one.pid for one in psutil.Process(child.pid).children(recursive=True)]
+
+
+def _forget_gates() -> None:
+    """What this process remembers of one Redis means nothing at another."""
+    gate._client.cache_clear()
+    gate.script.cache_clear()
+    gate._down.until = 0.0
