@@ -98,7 +98,7 @@ def nginx() -> None:
 
 
 @pytest.fixture(scope="session")
-def shop(nginx: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Made once: nothing here depends on what others did to it, except where they use new names."""
     shop = Shop(tmp_path_factory.mktemp("shop"))
     shop.web.start()

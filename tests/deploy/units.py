@@ -9,6 +9,13 @@ from typing import Self
 from tests.ops.processes import ROOT
 
 FOLDER = ROOT / "deploy" / "systemd"
+COMMON = FOLDER / "scarce-.service.d" / "common.conf"
+PROCESSES = [
+    "scarce-web.service",
+    "scarce-worker-drains.service",
+    "scarce-worker-sweepers.service",
+    "scarce-beat.service",
+]
 BIN = "/opt/scarce/.venv/bin/"
 
 
@@ -21,9 +28,12 @@ class Unit:
 
     @classmethod
     def read(cls, name: str) -> Self:
-        """The unit of that file name."""
+        """The unit of that file name, with what systemd adds to it."""
+        text = (FOLDER / name).read_text()
+        if name.startswith("scarce-"):
+            text += COMMON.read_text()
         lines = []
-        for line in (FOLDER / name).read_text().splitlines():
+        for line in text.splitlines():
             if "=" in line and not line.startswith("#"):
                 key, _, value = line.partition("=")
                 lines.append((key, value))
