@@ -57,5 +57,6 @@ def _keep(pool_id: int, keeping: Callable[[int], object]) -> None:
         logger.warning("gate of pool %s: %s, beat tries again", pool_id, type(error).__name__)
 
 
-drain_bell = Bell(drain.delay, interval=settings.BELL_SECONDS)
-rebuild_bell = Bell(rebuild_gate.delay, interval=1.0)
+# Looked up when rung: to look up `delay` is to ask Celery for its app, which is not there yet.
+drain_bell = Bell(lambda queue_id: drain.delay(queue_id), interval=settings.BELL_SECONDS)
+rebuild_bell = Bell(lambda pool_id: rebuild_gate.delay(pool_id), interval=1.0)
