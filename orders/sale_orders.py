@@ -119,13 +119,21 @@ def _order(terms: SaleTerms, key: RequestKey, wanted: SaleRequest) -> Order:
     if (refusal := _refusal(answer, terms)) is not None:
         raise refusal
     failpoint("gate.admitted")
+    order = make(datetime.fromtimestamp(answer.at, UTC))
     try:
-        return _place(make(datetime.fromtimestamp(answer.at, UTC)), terms)
+        return _place(order, terms)
     except (Refusal, IntegrityError) as error:
-        stored_nothing = not isinstance(error, Unavailable | RequestInProgress)
-        if answer.verdict is Verdict.ADMITTED and stored_nothing:
+        if answer.verdict is Verdict.ADMITTED and _stored_nothing(order, error):
             gate.release(request)
         raise
+
+
+def _stored_nothing(order: Order, error: Refusal | IntegrityError) -> bool:
+    """Whether the order that ended in `error` is surely not there. A duplicate may be itself: its
+    COMMIT arrived, the answer did not, and it was stored again."""
+    if isinstance(error, IntegrityError):
+        return not Order.objects.filter(order_no=order.order_no).exists()
+    return not isinstance(error, Unavailable | RequestInProgress)
 
 
 def _place(order: Order, terms: SaleTerms) -> Order:

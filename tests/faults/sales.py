@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import product, zip_longest
 from threading import Event, Thread
 from typing import Any
@@ -18,22 +18,16 @@ from uuid import uuid4
 
 import pytest
 from django.db import connections
-from django.utils import timezone
 
-from goods.models import Sku
-from goods.sales import selectors
 from goods.sales.models import FlashSale, Placement
-from goods.sales.services import SalePlan, sale_schedule
-from orders import pending, shield
 from orders.models import Order, OrderLine, OrderMove
 from orders.sale_orders import SaleRequest, sale_order_place
 from shop.accounts.models import User
-from shop.api.idempotency import RequestKey
 from shop.errors import Refusal
 from shop.pools import drain, gate, gatekeeping
 from shop.pools.audit import audit
 from shop.pools.models import PoolMovement, Strategy
-from tests.factories import make_sku
+from tests.factories import make_sale, make_sku, request_key_of
 from tests.kit.units import counters
 
 SEED = int(os.environ.get("RACE_SEED") or random.randrange(10**9))
@@ -83,14 +77,6 @@ def hows(
     return pytest.mark.parametrize("how", [*sample, *soak], ids=str)
 
 
-def forget_everything() -> None:
-    """What this process remembers of sales, by their ids, which a new database uses again."""
-    selectors._read.clear()
-    shield.forget()
-    pending._counts.clear()
-    pending._queues.clear()
-
-
 def make_users(count: int) -> list[User]:
     """Shoppers who can't log in, which costs nothing."""
     run = uuid4().hex[:10]
@@ -98,32 +84,24 @@ def make_users(count: int) -> list[User]:
     return list(User.objects.filter(username__startswith=f"buyer-{run}-").order_by("pk"))
 
 
-def make_sale(how: How, *, stock: int, sku: Sku | None = None, **plan: Any) -> FlashSale:
-    """A sale of `stock` units that has begun; `plan`: more of its terms."""
-    now = timezone.now()
-    terms: dict[str, Any] = {
-        "sku": sku or make_sku(stock=stock),
-        "price_fen": 900,
-        "total": stock,
+def sale_of(how: How, *, stock: int, **terms: Any) -> FlashSale:
+    """A sale of all `stock` units of a SKU that has begun, without a limit; `terms`: more of its
+    terms, `sku` one that has more."""
+    defaults = {
+        "sku": terms.pop("sku", None) or make_sku(stock=stock),
         "per_user_limit": None,
         "placement": Placement(how.placement),
         "strategy": Strategy(how.strategy),
         "gated": how.gated,
-        "starts_at": now - timedelta(minutes=1),
-        "ends_at": now + timedelta(hours=2),
     }
-    return sale_schedule(SalePlan(**terms | plan))
-
-
-def key_of(user: User, key: str = "", *, body: str = "") -> RequestKey:
-    """The key of a request to the sale endpoint."""
-    return RequestKey(user.pk, "sale-orders", key or uuid4().hex, body.ljust(64, "0")[:64])
+    return make_sale(total=stock, **defaults | terms)
 
 
 def buy(user: User, sale: FlashSale, *, count: int = 1, key: str = "") -> Order:
     """Buys as the view would. Raises the refusal."""
     wanted = SaleRequest(sale_id=sale.pk, count=count, client_address="203.0.113.7")
-    return sale_order_place(key=key_of(user, key, body=str(count)), wanted=wanted).row
+    request_key = request_key_of(user, key, body=str(count), route="sale-orders")
+    return sale_order_place(key=request_key, wanted=wanted).row
 
 
 def code_of(attempt: Callable[[], object]) -> str:
