@@ -189,6 +189,12 @@ def spoil_gate(sale: FlashSale, *, by: int) -> None:
     gate.client().hincrby(counter, "remaining", by)
 
 
+def forget_shoppers(sale: FlashSale) -> None:
+    """Somebody deletes what the gate knows of shoppers and their keys."""
+    _, users, keys = gate.names(sale.pool_id, "users", "keys")
+    gate.client().delete(users, keys)
+
+
 def ended_at(sale: FlashSale) -> datetime:
     """When it ends, as stored now."""
     return FlashSale.objects.values_list("ends_at", flat=True).get(pk=sale.pk)
