@@ -35,8 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"{refusal.detail} Run it again: it goes on from there.") from None
         over = "was over" if was_over else "is over"
         self.stdout.write(f"Flash sale {sale.pk} {over}; {left} units went back to {sale.sku}.")
-        waiting = order_counts[QUEUE_KIND].waiting([sale.queue_id]).get(sale.queue_id)
-        if waiting:
-            self.stdout.write(
-                f"{waiting} orders could not be settled and wait on; why is in the worker's log."
-            )
+        failed = order_counts[QUEUE_KIND].failed(sale).by_cause
+        if failed:
+            causes = ", ".join(f"{cause}: {count}" for cause, count in failed)
+            self.stdout.write(f"Orders that failed: {causes}.")

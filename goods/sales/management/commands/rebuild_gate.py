@@ -57,4 +57,4 @@ class Command(BaseCommand):
             except Refusal as refusal:
                 raise CommandError(f"Flash sale {sale.pk}: {refusal.detail}") from refusal
             rebuilt += 1
-        self.stdout.write(f"{rebuilt} gates are rebuilt.")
+        self.stdout.write(f"Gates rebuilt: {rebuilt}.")
