@@ -76,27 +76,35 @@ def rebuild(pool_id: int, *, force: bool = False) -> bool:
             redis.sadd(new_keys, *(gate.fingerprint(user_id, key) for user_id, key in step))
             redis.expire(new_keys, PREPARED_SECONDS)
     failpoint("gate.rebuild")
-    gate.script("open")(
+    opened = gate.script("open")(
         [counters, users, keys, look, new_users, new_keys],
-        ["remaining", books.remaining, *_fields(terms)],
+        [int(force), "remaining", books.remaining, *_fields(terms)],
     )
-    return True
+    # Closed while we read: whoever closed it has let the gate fade that was there before.
+    if not Pool.objects.filter(pk=pool_id, open=True).exists():
+        gate.fade(pool_id)
+    return bool(opened)
 
 
 def apply_terms(pool_id: int) -> None:
     """Tells an open gate its terms as they stand now. Raises RedisError, Unavailable."""
-    terms = _kind(pool_id).gate_terms(pool_id)
-    gate.client()
-    gate.script("terms")(gate.names(pool_id), _fields(terms))
+    kind, told = _kind(pool_id), None
+    # Read again after telling: of several that tell at once, the last one tells the latest.
+    while (terms := kind.gate_terms(pool_id)) != told:
+        gate.client()
+        gate.script("terms")(gate.names(pool_id), _fields(terms))
+        told = terms
 
 
 def correct(pool_id: int) -> Look:
-    """Looks at one gate; rebuilds it when it is cold, corrects it by what two looks agree on.
+    """Looks at one gate; rebuilds it when it is cold, tells it its terms, which it may not have
+    heard, and corrects it by what two looks agree on.
 
     Returns how far it is off now. Raises RedisError, Unavailable, Pool.DoesNotExist.
     """
     if rebuild(pool_id):
         return Look(_now(), _now(), 0)
+    apply_terms(pool_id)
     seen, last, text = _look(pool_id)
     if last is None:
         _change(pool_id, "", seen)

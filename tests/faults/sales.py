@@ -189,6 +189,12 @@ def spoil_gate(sale: FlashSale, *, by: int) -> None:
     gate.client().hincrby(counter, "remaining", by)
 
 
+def wipe(sale: FlashSale) -> None:
+    """Redis loses all that it knows of the sale."""
+    if left := gate.client().keys(f"{{pool:{sale.pool_id}}}:*"):
+        gate.client().delete(*left)
+
+
 def forget_shoppers(sale: FlashSale) -> None:
     """Somebody deletes what the gate knows of shoppers and their keys."""
     _, users, keys = gate.names(sale.pool_id, "users", "keys")

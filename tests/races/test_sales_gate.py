@@ -1,24 +1,32 @@
 """The gate and the database while both change: what either knows of the other, and when."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from threading import Thread
 
 import pytest
 from django.db import connection
 
+from goods.sales.services import sale_end, sale_pause, sale_resume
 from orders.models import Order
-from shop.pools import gate
+from shop.pools import gate, gatekeeping
 from shop.pools.gate import Verdict
-from tests.faults.sales import How, assert_sold, buy, in_step, make_users, sale_of
+from tests.factories import make_user
+from tests.faults.sales import How, assert_sold, buy, code_of, in_step, make_users, sale_of, wipe
 from tests.kit.marks import on_mariadb
 from tests.kit.proxy import Proxy, database_through
 
 pytestmark = on_mariadb
 
+GATED = How("direct", "optimistic", gated=True)
+
 
 def test_any_number_of_threads_may_come_and_go_at_the_gate() -> None:
     """A server ends the threads that it does not need and starts others: those before them have
     left no connections that count."""
-    sale, [user] = sale_of(How("direct", "optimistic", gated=True), stock=1_000), make_users(1)
+    sale, [user] = sale_of(GATED, stock=1_000), make_users(1)
     verdicts: list[object] = []
 
     def asks(number: int) -> None:
@@ -51,3 +59,111 @@ def test_a_commit_whose_answer_is_lost_is_one_order_and_one_unit_at_the_gate(how
     assert buy(user, sale, key="k").order_no == order.order_no
     assert in_step(sale)
     assert_sold(sale, units=1, of=5)
+
+
+# --- what a gate did not hear
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Inside, this process takes Redis for dead: what it would tell a gate is lost."""
+    gate._down.until = time.monotonic() + 3600
+    try:
+        yield
+    finally:
+        gate._down.until = 0.0
+
+
+def test_a_pause_and_a_resumption_that_the_gate_did_not_hear_of_are_told_again() -> None:
+    sale, operator = sale_of(GATED, stock=10), make_user()
+    first, second, third = make_users(3)
+
+    with deaf():
+        sale_pause(sale, operator=operator)
+    gatekeeping.correct(sale.pool_id)
+    assert code_of(partial(buy, first, sale)) == "paused"
+
+    with deaf():
+        sale_resume(sale, operator=operator)
+    assert code_of(partial(buy, second, sale)) == "paused"
+    gatekeeping.correct(sale.pool_id)
+    assert code_of(partial(buy, third, sale)) == ""
+
+
+def test_who_tells_a_gate_late_tells_it_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The corrector has read the terms, then the sale is paused, then the corrector goes on."""
+    sale, operator, [user] = sale_of(GATED, stock=10), make_user(), make_users(1)
+    tell = gate.script
+    pauses = iter([partial(sale_pause, sale, operator=operator)])
+
+    def pause_first(name: str) -> object:
+        if name == "terms":
+            next(pauses, lambda: None)()
+        return tell(name)
+
+    monkeypatch.setattr(gate, "script", pause_first)
+    gatekeeping.apply_terms(sale.pool_id)
+
+    assert code_of(partial(buy, user, sale)) == "paused"
+
+
+# --- rebuilds
+
+
+@pytest.fixture
+def while_rebuilding(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """What is done once, after a rebuild has read the database and before its gate is in place."""
+
+    def arrange(work: Callable[[], object]) -> None:
+        once = iter([work])
+        monkeypatch.setattr(
+            gatekeeping, "failpoint", lambda name: next(once, lambda: None)() and None
+        )
+
+    return arrange
+
+
+def test_of_two_rebuilds_of_a_cold_gate_the_late_one_undoes_nothing(
+    while_rebuilding: Callable[[Callable[[], object]], None],
+) -> None:
+    sale, users = sale_of(GATED, stock=10), make_users(3)
+    wipe(sale)
+
+    def others() -> None:
+        gatekeeping.rebuild(sale.pool_id)
+        for user in users:
+            buy(user, sale, key="k")
+
+    while_rebuilding(others)
+    assert gatekeeping.rebuild(sale.pool_id) is False
+
+    assert gatekeeping.figures(sale.pool_id)["remaining"] == 7
+    assert in_step(sale)
+    # What it had prepared is not left behind.
+    assert not gate.client().keys(f"{{pool:{sale.pool_id}}}:*:*")
+
+
+def test_a_gate_that_is_rebuilt_while_its_sale_ends_does_not_stay(
+    while_rebuilding: Callable[[Callable[[], object]], None],
+) -> None:
+    sale, [user] = sale_of(GATED, stock=10), make_users(1)
+    buy(user, sale)
+
+    while_rebuilding(partial(sale_end, sale))
+    gatekeeping.rebuild(sale.pool_id, force=True)
+
+    left = gate.client().keys(f"{{pool:{sale.pool_id}}}:*")
+    assert left
+    assert all(0 < gate.client().ttl(key) <= gate.FADE_SECONDS for key in left)
+
+
+def test_a_release_after_the_gate_is_gone_leaves_nothing_behind() -> None:
+    sale, [user] = sale_of(GATED, stock=10), make_users(1)
+    request = gate.Request(sale.pool_id, user.pk, count=1, key="k")
+    assert gate.admit(request).verdict is Verdict.ADMITTED
+    [counter] = gate.names(sale.pool_id)
+    gate.client().delete(counter)
+
+    gate.release(request)
+
+    assert not gate.client().exists(counter)
