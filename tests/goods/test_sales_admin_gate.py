@@ -5,6 +5,7 @@ import re
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
 
 from goods.sales.figures import GateState, gate_view
@@ -15,7 +16,9 @@ from orders.models import Order
 from shop.pools import gate, gatekeeping
 from shop.pools.audit import audit
 from shop.pools.drain import drain
-from tests.factories import make_sale, make_user, place_in
+from shop.pools.models import Pool
+from tests.factories import make_sale, make_sku, make_user, place_in
+from tests.kit.barrier import race
 from tests.kit.marks import on_mariadb
 
 pytestmark = on_mariadb
@@ -112,6 +115,37 @@ def test_units_added_reach_the_gate_once(desk, sale):
 
     assert counts(sale)[0] == 7
     assert gate_view(read(sale)).state is GateState.EQUAL
+
+
+@pytest.mark.parametrize("clicks", [2, 8])
+def test_a_form_sent_many_times_at_once_schedules_one_sale(operator, clicks):
+    tea = make_sku(stock=30)
+    form = {
+        "sku": tea.code,
+        "price_fen": "900",
+        "total": "10",
+        "starts_at": "2031-01-01T20:00",
+        "ends_at": "2031-01-01T21:00",
+        "per_user_limit": "1",
+        "protection": "none",
+        "placement": "queued",
+        "strategy": "",
+        "gated": "on",
+        "reference": "admin-" + "0" * 32,
+    }
+
+    def click():
+        desk = Client()
+        desk.force_login(operator)
+        return desk.post(reverse("admin:sales_flashsale_add"), form).status_code
+
+    outcomes = [outcome.result() for outcome in race([click] * clicks)]
+
+    sale = FlashSale.objects.get()
+    assert set(outcomes) == {302}
+    assert Pool.objects.get(pk=tea.pool_id).available == 20
+    assert counts(sale) == (10, {})
+    assert audit().ok
 
 
 def give_up(order):
