@@ -158,8 +158,7 @@ def _is_token(value: object) -> bool:
 def _place(asked: _Asked, fields: Fields, environ: dict[str, Any]) -> _Answer:
     entered = current_request_id.set(environ.get("HTTP_X_REQUEST_ID"))
     try:
-        # What Django does as a request starts: a connection that broke, or grew old, is not used.
-        connection.close_if_unusable_or_obsolete()
+        refresh_connection()
         request = HttpRequest()
         request.META = environ
         answer = sale_order_place(
@@ -189,6 +188,11 @@ def _place(asked: _Asked, fields: Fields, environ: dict[str, Any]) -> _Answer:
         )
     finally:
         current_request_id.reset(entered)
+
+
+def refresh_connection() -> None:
+    """What Django does as a request starts: a connection that broke, or grew old, is not used."""
+    connection.close_if_unusable_or_obsolete()
 
 
 def _language(environ: dict[str, Any]) -> str:

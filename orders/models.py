@@ -147,9 +147,9 @@ class Order(Keyed):
             ),
         ]
         indexes = [
-            # A shopper's orders, newest first; and what is due, for the sweepers.
+            # A shopper's orders, newest first; what is due, for sweepers; what failed of us.
             models.Index(fields=["user", "-id"], name="order_of_user"),
-            models.Index(fields=["status", "expires_at"], name="order_due"),
+            models.Index(fields=["status", "expires_at", "attempts"], name="order_due"),
         ]
 
     def __str__(self) -> str:

@@ -116,17 +116,25 @@ def _refunds(order: Order) -> Table:
 
 
 def _movements(order: Order) -> Table:
-    # Pool and kind first: the ledger's index begins with them, and it has no other.
+    # A batch's movement is of all its orders. Pool and kind first: the ledger's index begins with
+    # them, and it has no other.
+    took = order.lines.values_list("reference", flat=True)
     movements = PoolMovement.objects.filter(
         pool__in=[line["pool"] for line in order.snapshot],
         kind__in=(Movement.TAKE, Movement.GIVE_BACK),
-        reference=order.order_no,
+        reference__in={order.order_no, *took},
     )
     return Table(
         _("Stock"),
-        [_("when"), _("pool"), _("kind"), _("change")],
+        [_("when"), _("pool"), _("kind"), _("change"), _("reference")],
         [
-            [movement.created_at, movement.pool_id, movement.get_kind_display(), movement.delta]
+            [
+                movement.created_at,
+                movement.pool_id,
+                movement.get_kind_display(),
+                movement.delta,
+                movement.reference,
+            ]
             for movement in movements.order_by("pk")
         ],
     )

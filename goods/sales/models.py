@@ -6,6 +6,7 @@ What shoppers were told (price, window, limit) never changes; what operators ste
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from goods.models import Sku
@@ -71,4 +72,4 @@ class FlashSale(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sku} {self.starts_at:%Y-%m-%d %H:%M}"
+        return f"{self.sku} {localtime(self.starts_at):%Y-%m-%d %H:%M}"

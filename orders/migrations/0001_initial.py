@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='order',
-            index=models.Index(fields=['status', 'expires_at'], name='order_due'),
+            index=models.Index(fields=["status", "expires_at", "attempts"], name="order_due"),
         ),
         migrations.AddConstraint(
             model_name='order',
