@@ -71,6 +71,10 @@ class Server:
             raise LocalError(f"{self.name} has not been started.")
         return self.process.pid
 
+    def exit_code(self) -> int | None:
+        """None while it runs (or before it was started); negative: the signal that ended it."""
+        return self.process.exit_code() if self.process else None
+
     def start(self) -> None:
         """Starts it, making its data first if there is none, and waits until it answers.
 

@@ -2,8 +2,9 @@
 
 `python -m deploy.local.up embedded|stack`. Migrates, seeds the demo, starts web, Celery worker and
 Celery beat (and, for `stack`, MariaDB and Redis before them), waits until the shop answers, says
-where it is, and then watches: when one process ends, all are stopped and the exit code is 1.
-However it ends, nothing is left running. The children's output is in `var/log/`.
+where it is, and then watches: a process that is killed is started again; when one ends by itself,
+or is killed all the time, all are stopped and the exit code is 1. However it ends, nothing is left
+running. The children's output is in `var/log/`.
 """
 
 import json
@@ -50,6 +51,8 @@ WORKERS = {
 POOL = {"embedded": "threads", "stack": "prefork"}
 READY_SECONDS = 60.0
 STOP_SECONDS = 6.0
+# A process that is killed so often within so many seconds is not started again.
+MOST_REVIVALS, REVIVAL_SECONDS = 10, 60.0
 # Never through a proxy, whatever the environment says.
 _http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -67,8 +70,10 @@ def up(mode: str, port: int) -> None:
         )
         _check_port(mode, port)
         env = {"DJANGO_SETTINGS_MODULE": f"settings.{mode}"}
+        watched: list[Watched] = []
         if mode == "stack":
             for server in (servers.MariaDB(VAR / "mariadb"), servers.Redis(VAR / "redis")):
+                watched.append(Watched(server, server.directory / "server.log"))
                 say(f"Starting {server.name} on port {server.port} ...")
                 stack.enter_context(server)
                 env |= server.env()
@@ -77,9 +82,35 @@ def up(mode: str, port: int) -> None:
         children = stack.enter_context(_running(_children(mode, port, env)))
         _wait_until_live(port, children)
         say(_banner(mode, port, logins, seconds=time.monotonic() - started))
+        watched += [Watched(child, child.log) for child in children]
         while True:
-            _check_alive(children)
+            for one in watched:
+                one.revive()
             time.sleep(0.2)
+
+
+class Watched:
+    """A process that is started again when somebody kills it, as an operator's system would."""
+
+    def __init__(self, process: Child | servers.Server, log: Path) -> None:
+        self._process = process
+        self._log = log
+        # When it was started again.
+        self._revivals: list[float] = []
+
+    def revive(self) -> None:
+        """Looks once. Raises LocalError when it has ended by itself, or is killed all the time."""
+        code = self._process.exit_code()
+        if code is None:
+            return
+        now = time.monotonic()
+        self._revivals = [at for at in self._revivals if at > now - REVIVAL_SECONDS]
+        if code >= 0 or len(self._revivals) >= MOST_REVIVALS:
+            raise _ended(self._process.name, code, self._log)
+        say(f"{self._process.name} was killed (signal {-code}): starting it again.")
+        self._process.kill()  # what it had started
+        self._process.start()
+        self._revivals.append(now)
 
 
 def web_command(mode: str, *, port: int) -> list[str | Path]:
@@ -89,6 +120,7 @@ def web_command(mode: str, *, port: int) -> list[str | Path]:
         *("--host", "127.0.0.1", "--port", str(port)),
         *("--workers", WEB_WORKERS[mode], "--blocking-threads", "4"),
         *("--workers-kill-timeout", "3", "--no-ws"),
+        *("--respawn-failed-workers", "--respawn-interval", "0.5"),
         "shop.wsgi:application",
     ]
 
@@ -163,11 +195,15 @@ def _running(children: list[Child]) -> Iterator[list[Child]]:
 def _check_alive(children: list[Child]) -> None:
     for child in children:
         if (code := child.exit_code()) is not None:
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            raise LocalError(
-                f"{tail(child.log)}\n\n{child.name} ended by itself ({how}), so all of the shop "
-                f"was stopped. Above: the end of {child.log.relative_to(ROOT)}."
-            )
+            raise _ended(child.name, code, child.log)
+
+
+def _ended(name: str, code: int, log: Path) -> LocalError:
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return LocalError(
+        f"{tail(log)}\n\n{name} ended ({how}), so all of the shop was stopped. "
+        f"Above: the end of {log.relative_to(ROOT)}."
+    )
 
 
 def _wait_until_live(port: int, children: list[Child]) -> None:
