@@ -62,6 +62,9 @@ class OrderQueue:
         locked = rows.select_for_update(skip_locked=True)
         return [PendingOrder(*row) for row in locked.values_list(*SETTLED_FROM)[:most]]
 
+    def waits(self, queue_id: int, *, without: Collection[int]) -> bool:
+        return Order.objects.filter(queue_id=queue_id).exclude(pk__in=without).exists()
+
     def settle(self, rows: Sequence[Any]) -> None:
         settle_pending(rows)
 

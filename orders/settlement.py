@@ -7,6 +7,7 @@ write what is the order's own and leave the hot counters to `shop.pools`.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,8 +105,11 @@ def tell_gates(orders: Iterable[Order | PendingOrder]) -> None:
     """The units that pending `orders` were let through for can be had again."""
     returned: dict[tuple[int, int], int] = defaultdict(int)
     for order in orders:
-        for line in order.snapshot:
-            returned[line["pool"], order.user_id] += line["count"]
+        # A snapshot that can't be read, which is why its order fails, says nothing of units; the
+        # gate is corrected a moment later.
+        with suppress(LookupError, TypeError):
+            for line in order.snapshot:
+                returned[line["pool"], order.user_id] += line["count"]
     gate.give_back_after_commit(returned)
 
 

@@ -56,7 +56,8 @@ def drain(queue_id: int, *, linger: float = 0.0) -> bool:
         if settled:
             idle_until = time.monotonic() + linger
         elif time.monotonic() >= idle_until:
-            return False
+            # What came during this last look has found the queue taken.
+            return draining.has_more()
         if settled < settings.DRAIN_BATCH:
             time.sleep(PACE_SECONDS)
         now = time.monotonic()
@@ -90,6 +91,10 @@ class _Draining:
             raise
         except Exception:  # noqa: BLE001  # whatever it is, it must not hold up the others
             return self._split(self._ids)
+
+    def has_more(self) -> bool:
+        """Whether something has come since the last batch."""
+        return self._kind.waits(self._queue_id, without=self._left_alone)
 
     def _split(self, ids: Sequence[int]) -> int:
         """Settles `ids`, of which one at least makes the rest fail."""
@@ -130,4 +135,10 @@ class _Draining:
     def _give_up(self, row_id: int) -> None:
         logger.exception("drain: settling row %s of queue %s failed", row_id, self._queue_id)
         self._left_alone.add(row_id)
-        transactions.run(lambda: self._kind.failed(row_id))
+        try:
+            transactions.run(lambda: self._kind.failed(row_id))
+        except Refusal:
+            raise
+        except Exception:
+            # It stays where it is, which the audit tells of; the others go on.
+            logger.exception("drain: row %s can't be given up", row_id)

@@ -49,8 +49,8 @@ class Waiting(Protocol):
 
 
 class QueueKind(Protocol):
-    """How a kind of queue is drained. `pending`, `settle` and `failed` run in the drain's
-    transaction; for the first two the queue's row is locked."""
+    """How a kind of queue is drained. `pending` and `settle` run in a transaction that has locked
+    the queue's row, `failed` in one of its own."""
 
     def waiting(self) -> Sequence[int]:
         """The queues that something waits in."""
@@ -60,6 +60,9 @@ class QueueKind(Protocol):
     ) -> Sequence[Waiting]:
         """Locks and returns the oldest `most` waiting rows that nobody else has locked.
         `only`, `without`: ids to keep to, ids to leave alone."""
+
+    def waits(self, queue_id: int, *, without: Collection[int]) -> bool:
+        """Whether anything waits in the queue, but for the ids `without`; locks nothing."""
 
     def settle(self, rows: Sequence[Any]) -> None:
         """Settles what `pending` has just returned: each row gets its units or fails."""
