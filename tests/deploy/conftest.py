@@ -15,13 +15,10 @@ import pytest
 
 from deploy.local import packages
 from deploy.local.processes import Child, free_port
-from tests.deploy.front import NAME, Front
+from tests.deploy.front import NAME, Front, make_certificate
 from tests.deploy.relay import Relay
 from tests.deploy.units import Unit
 from tests.ops.processes import ROOT, environment
-
-# Which database is behind makes no difference to any of this: once, with SQLite, is enough.
-collect_ignore_glob = ["test_*.py"] if os.environ.get("TEST_DATABASE") == "mariadb" else []
 
 START_SECONDS = 60.0
 
@@ -99,7 +96,9 @@ def nginx() -> None:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Made once: nothing here depends on what others did to it, except where they use new names."""
+    """Made once: what a test does to it no other one looks at."""
+    if os.environ.get("TEST_DATABASE") == "mariadb":
+        pytest.skip("done on SQLite: to nginx it makes no difference which database is behind")
     shop = Shop(tmp_path_factory.mktemp("shop"))
     shop.web.start()
     try:
@@ -116,12 +115,22 @@ def relay(shop: Shop) -> Iterator[Relay]:
         yield relay
 
 
+@pytest.fixture(scope="session")
+def certificate(nginx: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one for shop.example."""
+    folder = tmp_path_factory.mktemp("tls")
+    make_certificate(folder)
+    return folder
+
+
 @pytest.fixture
-def make_front(nginx: None, tmp_path: Path) -> Iterator[Callable[..., Front]]:
+def make_front(certificate: Path, tmp_path: Path) -> Iterator[Callable[..., Front]]:
     """Starts an nginx, with changes to the file if a test needs them: new, so nothing is counted
     or kept in it yet."""
     with ExitStack() as stack:
-        yield lambda **arguments: stack.enter_context(Front(tmp_path / "nginx", **arguments))
+        yield lambda **arguments: stack.enter_context(
+            Front(tmp_path / "nginx", certificate=certificate, **arguments)
+        )
 
 
 @pytest.fixture

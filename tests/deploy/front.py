@@ -27,11 +27,11 @@ START_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 
 
-def substitutions(folder: Path, *, shop_port: int, user: str) -> dict[str, str]:
+def substitutions(folder: Path, *, certificate: Path, shop_port: int, user: str) -> dict[str, str]:
     """What stands in the file, and what stands there here. Not its ports."""
     return {
         "user www-data;": f"user {user};",
-        "/etc/scarce/tls/": f"{folder}/tls/",
+        "/etc/scarce/tls/": f"{certificate}/",
         "/var/lib/scarce;": f"{folder}/var;",
         "/var/www/acme;": f"{folder}/acme;",
         "/var/log/nginx/": f"{folder}/log/",
@@ -58,7 +58,6 @@ def render(replacing: Mapping[str, str]) -> str:
 
 def make_certificate(folder: Path) -> None:
     """A key and a certificate for NAME that nobody but these tests trusts."""
-    folder.mkdir(parents=True)
     openssl = packages.find("openssl")
     assert openssl
     subprocess.run(
@@ -102,9 +101,15 @@ class Front:
     """
 
     def __init__(
-        self, folder: Path, *, shop_port: int, changes: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        certificate: Path,
+        shop_port: int,
+        changes: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self.certificate = certificate
         self.port, self.plain_port = free_port(), free_port()
         listens = {
             "listen 80 ": f"listen 127.0.0.1:{self.plain_port} ",
@@ -117,10 +122,9 @@ class Front:
         (folder / "log").mkdir(parents=True)
         (folder / "var" / "static").mkdir(parents=True)
         (folder / "var" / "media").mkdir()
-        make_certificate(folder / "tls")
         file = folder / "nginx.conf"
         replacing = {
-            **substitutions(folder, shop_port=shop_port, user=user),
+            **substitutions(folder, certificate=certificate, shop_port=shop_port, user=user),
             **listens,
             **(changes or {}),
         }
@@ -146,7 +150,7 @@ class Front:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.folder / "tls" / "fullchain.pem"))
+        return ssl.create_default_context(cafile=str(self.certificate / "fullchain.pem"))
 
     def connect(self, *, source: str = "127.0.0.1") -> ssl.SSLSocket:
         """A connection from the address `source` of this machine, after the handshake."""

@@ -12,7 +12,7 @@ from tests.deploy.front import NAME, Answer, Front, receive
 from tests.deploy.relay import Relay
 
 PUBLIC = ["/api/v1/goods", "/api/v1/goods/1", "/api/v1/categories", "/api/v1/shipping-methods"]
-PUBLIC += ["/api/v1/goods?search=%E8%8C%B6&page_size=5"]
+PUBLIC += ["/api/v1/flash-sales", "/api/v1/flash-sales?status=running&page_size=5"]
 TIMES = 20
 
 
@@ -20,10 +20,10 @@ def test_a_public_read_is_asked_for_once_a_second(front: Front, relay: Relay) ->
     for path in PUBLIC:
         answers = [front.get(path) for _ in range(TIMES)]
         assert {answer.status for answer in answers} == {200}
-        assert len({answer.body for answer in answers}) == 1
         asked = relay.paths.count(path)
         # One at first, and one for each second that begins meanwhile.
         assert asked <= 3
+        assert len({answer.body for answer in answers}) <= asked
         states = [answer.headers["X-Cache"] for answer in answers]
         assert states[0] == "MISS"
         assert states.count("HIT") == TIMES - asked

@@ -58,6 +58,35 @@ def test_the_site_has_a_limit_for_all_together(
     assert front.get("/api/v1/goods").status == 200
 
 
+def test_an_ipv6_client_is_its_network_and_a_proxy_in_front_is_not_the_client(
+    make_front: Callable[..., Front], relay: Relay
+) -> None:
+    # As docs/deployment.md says for a load balancer: here this test is one.
+    believed = "set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For; real_ip_recursive on;"
+    changes = {
+        "server_tokens off;": f"server_tokens off; {believed}",
+        "zone=client:16m rate=100r/s": "zone=client:16m rate=1r/m",
+        "zone=client burst=400": "zone=client burst=1",
+    }
+    front = make_front(shop_port=relay.port, changes=changes)
+
+    def statuses(*addresses: str) -> list[int]:
+        return [
+            front.get("/livez", x_forwarded_for=f"203.0.113.9, {address}").status
+            for address in addresses
+        ]
+
+    assert statuses("198.51.100.1", "198.51.100.1", "198.51.100.1") == [200, 200, 429]
+    assert statuses("198.51.100.2") == [200]
+    networks = ("2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::")
+    assert statuses(*networks) == [200, 200, 429]
+    assert statuses("2001:db8:1:3::1") == [200]
+    assert statuses("2001:db8::1", "2001:db8::2:0:0:3", "2001:db8::ffff") == [200, 200, 429]
+    told = {request.headers["x-forwarded-for"][0] for request in relay.requests}
+    assert {"198.51.100.1", "2001:db8:1:2:3:4:5:6"} <= told
+    assert not any("203.0.113.9" in address for address in told)
+
+
 def test_one_address_has_so_many_requests_at_work_and_no_more(front: Front) -> None:
     unfinished = (
         f"POST /api/v1/auth/login HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 9\r\n\r\n{{"
@@ -96,9 +125,15 @@ def test_a_body_over_the_limit_is_refused_before_the_shop_hears_of_it(
 
 def test_operators_may_upload_larger_files(front: Front) -> None:
     def upload(size: int) -> Answer:
-        return front.ask("POST", "/admin/goods/goods/add/", body=b"x" * size)
+        # With such a cookie Django looks for its counterpart in the form, so it reads all of it.
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": f"csrftoken={'x' * 32}",
+        }
+        return front.ask("POST", "/admin/goods/goods/add/", body=b"x" * size, headers=headers)
 
-    assert upload(2 * 1024 * 1024).status == 403  # by Django: no CSRF token
+    refused = upload(2 * 1024 * 1024)
+    assert (refused.status, b"CSRF" in refused.body) == (403, True)
     assert_says(upload(10 * 1024 * 1024 + 1), PayloadTooLarge(limit=10 * 1024 * 1024), "zh-hans")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local import packages
 from tests.deploy.conftest import Shop
-from tests.deploy.front import NAME, Front, make_certificate, render, substitutions
+from tests.deploy.front import NAME, Front, render, substitutions
 from tests.deploy.relay import Relay
 
 SECURITY = [
@@ -26,11 +26,13 @@ SECURITY = [
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may try ports 80 and 443")
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
-def test_nginx_takes_the_file_with_the_ports_of_the_world(nginx: None, tmp_path: Path) -> None:
-    make_certificate(tmp_path / "tls")
+def test_nginx_takes_the_file_with_the_ports_of_the_world(
+    certificate: Path, tmp_path: Path
+) -> None:
     (tmp_path / "log").mkdir()
     file = tmp_path / "nginx.conf"
-    file.write_text(render(substitutions(tmp_path, shop_port=8000, user="root")))
+    places = substitutions(tmp_path, certificate=certificate, shop_port=8000, user="root")
+    file.write_text(render(places))
     program = packages.find("nginx")
     assert program
     tried = subprocess.run([program, "-t", "-c", file], capture_output=True, text=True, check=False)
