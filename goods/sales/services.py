@@ -22,7 +22,7 @@ from redis import RedisError
 from goods.models import Sku
 from goods.sales.models import POOL_KIND, FlashSale, Placement, Protection
 from goods.stock import MAX_UNITS
-from shop.errors import Ended, InsufficientStock, Invalid, Unavailable
+from shop.errors import Ended, InsufficientStock, Invalid, Refusal, Unavailable
 from shop.failpoints import failpoint
 from shop.pools import drain, gate, gatekeeping
 from shop.pools import services as pools
@@ -295,13 +295,19 @@ def is_open(sale: FlashSale) -> bool:
 
 def sales_sweep() -> int:
     """Ends sales whose time is up, and moves on what came back to a closed pool since; returns how
-    many it dealt with. Beat calls it; any number may run at once."""
+    many it dealt with. Beat calls it; any number may run at once. One that can't be ended now waits
+    for the next call."""
     over = FlashSale.objects.filter(ends_at__lte=Now(), pool__open=True)
     returned = FlashSale.objects.filter(pool__open=False, pool__available__gt=0)
     sales = [*over.select_related("sku", "pool"), *returned.select_related("sku", "pool")]
+    ended = 0
     for sale in sales:
-        sale_end(sale)
-    return len(sales)
+        try:
+            sale_end(sale)
+            ended += 1
+        except Refusal as refusal:
+            logger.warning("sale %s: not ended: %s, beat rings again", sale.pk, refusal.code)
+    return ended
 
 
 def rebuild_gate(sale: FlashSale, *, operator: "User | None" = None) -> None:
