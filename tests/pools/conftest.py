@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
+from shop.pools import gate
+from tests.kit.redis import forget_connections
+from tests.pools.gates import Kind, kind_of_tests
 from tests.pools.planting import SaleShop, Shop, make_sale_shop, make_shop
 
 
@@ -17,6 +20,23 @@ def shop(db: None) -> Shop:
 @pytest.fixture
 def sale_shop(transactional_db: None) -> SaleShop:
     return make_sale_shop()
+
+
+@pytest.fixture
+def empty_gates() -> Iterator[None]:
+    """Redis knows no gate, and this process that it answers."""
+    forget_connections()
+    gate.client().flushdb()
+    yield
+    forget_connections()
+    gate.client().flushdb()
+
+
+@pytest.fixture
+def kind(empty_gates: None) -> Iterator[Kind]:
+    """Pools of tests may have gates."""
+    with kind_of_tests() as kind:
+        yield kind
 
 
 @pytest.fixture
