@@ -7,12 +7,10 @@ the order. No form has a field for a price, a state or a counter, and none saves
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -20,9 +18,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -35,31 +32,16 @@ from orders.pending import FAILURE_LABELS, INTERNAL, was_given_up
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
-from shop.backoffice import FactsAdmin, money_column, ticked
+from shop.backoffice import Step, SteppedAdmin, money_column, ticked
 from shop.errors import Refusal
 
 ORDER_NO = re.compile(r"[0-9]{24}", re.ASCII)
 SALE_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something an operator does to an order: its page, its form, its service."""
-
-    name: str
-    title: str | Promise
-    done: str | Promise
-    form: type[forms.Form]
-    service: Callable[..., Order]
-    # Where the page is offered; the service decides for itself.
-    offered_in: frozenset[State]
-    # Only to orders that failed of this.
-    failure: str = ""
-    # What there is to know before sending it.
-    about: str | Promise = ""
-
-    def is_offered(self, order: Any) -> bool:
-        return order.status_now in self.offered_in and self.failure in ("", order.failure)
+def _is(states: Collection[State], *, failure: str = "") -> Callable[[Any], bool]:
+    """Of an order: is it in one of these states now, and, if so asked, did it fail of that?"""
+    return lambda order: order.status_now in states and failure in ("", order.failure)
 
 
 ACCEPT = Step(
@@ -68,7 +50,7 @@ ACCEPT = Step(
     done=_("%(order)s is accepted."),
     form=AcceptForm,
     service=lifecycle.order_accept,
-    offered_in=sources(State.ACCEPTED),
+    is_offered=_is(sources(State.ACCEPTED)),
 )
 REFUSE = Step(
     name="refuse",
@@ -76,7 +58,7 @@ REFUSE = Step(
     done=_("%(order)s is refused; its units are back and its money is on the way."),
     form=RefuseForm,
     service=lifecycle.order_refuse,
-    offered_in=lifecycle.REFUSABLE,
+    is_offered=_is(lifecycle.REFUSABLE),
 )
 SHIP = Step(
     name="ship",
@@ -84,7 +66,7 @@ SHIP = Step(
     done=_("%(order)s is on its way."),
     form=ShipForm,
     service=lifecycle.order_ship,
-    offered_in=sources(State.SHIPPED),
+    is_offered=_is(sources(State.SHIPPED)),
 )
 RETRY = Step(
     name="retry",
@@ -92,8 +74,7 @@ RETRY = Step(
     done=_("%(order)s is back in its queue."),
     form=AcceptForm,
     service=lifecycle.order_retry,
-    offered_in=sources(State.PENDING),
-    failure=INTERNAL,
+    is_offered=_is(sources(State.PENDING), failure=INTERNAL),
     about=_(
         "The order goes back into its queue, with its price, its limits and as many attempts as a"
         " new one. Its shopper was told that it failed, and may have ordered again; what they do"
@@ -106,8 +87,7 @@ DROP = Step(
     done=_("%(order)s stays failed, and is no longer one to look after."),
     form=AcceptForm,
     service=lifecycle.order_drop,
-    offered_in=frozenset({State.FAILED}),
-    failure=INTERNAL,
+    is_offered=_is({State.FAILED}, failure=INTERNAL),
     about=_("The order stays failed. It is no longer listed as one to look after."),
 )
 STEPS = (ACCEPT, REFUSE, SHIP, RETRY, DROP)
@@ -186,7 +166,8 @@ class PlacedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(FactsAdmin):
+class OrderAdmin(SteppedAdmin):
+    steps = STEPS
     list_display = (
         "order_no",
         "user",
@@ -284,30 +265,10 @@ class OrderAdmin(FactsAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        order: Any = context["original"]
-        steps = STEPS if self.has_operate_permission(request) else ()
-        context["tables"] = tables_of(order)
-        context["steps"] = [
-            (step.title, reverse(f"admin:orders_order_{step.name}", args=[order.pk]))
-            for step in steps
-            if step.is_offered(order)
-        ]
+        context["tables"] = tables_of(context["original"])
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def get_urls(self) -> list[URLPattern]:
-        pages = [
-            path(
-                f"<path:object_id>/{step.name}/",
-                self.admin_site.admin_view(self.step_view),
-                {"step": step},
-                name=f"orders_order_{step.name}",
-            )
-            for step in STEPS
-        ]
-        return [*pages, *super().get_urls()]
-
     def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
-        """The page of a step: looks at GET, carries out at POST and goes back to the order."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         order = self.get_object(request, unquote(object_id))

@@ -2,18 +2,21 @@
 
 A fact of the shop is shown here and never edited: no form writes it, whatever is sent. Its list
 costs the same at any size of the table: no COUNT over it, newest first in every case, searched by
-exact numbers only. What operators may do to a fact are actions, which call a service.
+exact numbers only. What operators may do to a fact are steps and actions, which call a service.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext
 
@@ -106,6 +109,59 @@ class FactsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     def found(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         """Those of `rows` that `term` names exactly, through an index."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something an operator does to a fact: a page of its own, with its form and its service."""
+
+    name: str
+    title: "str | Promise"
+    # What is said when it is done.
+    done: "str | Promise"
+    form: type[forms.Form]
+    service: Callable[..., Any]
+    # Where the page is offered; the service decides for itself.
+    is_offered: Callable[[Any], bool]
+    # What there is to know before sending it.
+    about: "str | Promise" = ""
+
+
+class SteppedAdmin(FactsAdmin):
+    """Facts with steps, each at an address below its fact's; `step_view` is the page."""
+
+    steps: Sequence[Step] = ()
+
+    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
+        """The page of a step: looks at GET, carries out at POST and goes back to the fact."""
+        raise NotImplementedError
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            path(
+                f"<path:object_id>/{step.name}/",
+                self.admin_site.admin_view(self.step_view),
+                {"step": step},
+                name=self._address(step),
+            )
+            for step in self.steps
+        ]
+        return [*pages, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        fact = context["original"]
+        steps = self.steps if self.has_operate_permission(request) else ()
+        context["steps"] = [
+            (step.title, reverse(f"admin:{self._address(step)}", args=[fact.pk]))
+            for step in steps
+            if step.is_offered(fact)
+        ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _address(self, step: Step) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{step.name}"
 
 
 def ticked(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:

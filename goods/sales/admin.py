@@ -16,7 +16,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -27,8 +26,8 @@ from goods.sales.forms import ScheduleForm
 from goods.sales.models import FlashSale
 from goods.sales.selectors import Status
 from goods.sales.services import QUEUE_KIND
-from goods.sales.steps import STEPS, UNITS, Step
-from shop.backoffice import FactsAdmin, NewestFirst, money_column
+from goods.sales.steps import STEPS, UNITS
+from shop.backoffice import NewestFirst, Step, SteppedAdmin, money_column
 from shop.errors import InsufficientStock, Refusal
 
 STATUS_LABELS: Mapping[Status, "str | Promise"] = {
@@ -71,7 +70,8 @@ class SalesList(NewestFirst):
 
 
 @admin.register(FlashSale)
-class FlashSaleAdmin(FactsAdmin):
+class FlashSaleAdmin(SteppedAdmin):
+    steps = STEPS
     list_display = (
         "id",
         "sku",
@@ -196,27 +196,8 @@ class FlashSaleAdmin(FactsAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        sale: Any = context["original"]
-        steps = STEPS if self.has_operate_permission(request) else ()
-        context["subtitle"] = _title(sale)
-        context["steps"] = [
-            (step.title, reverse(f"admin:sales_flashsale_{step.name}", args=[sale.pk]))
-            for step in steps
-            if step.offered(sale)
-        ]
+        context["subtitle"] = _title(context["original"])
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def get_urls(self) -> list[URLPattern]:
-        pages = [
-            path(
-                f"<path:object_id>/{step.name}/",
-                self.admin_site.admin_view(self.step_view),
-                {"step": step},
-                name=f"sales_flashsale_{step.name}",
-            )
-            for step in STEPS
-        ]
-        return [*pages, *super().get_urls()]
 
     def add_view(
         self,
@@ -244,7 +225,6 @@ class FlashSaleAdmin(FactsAdmin):
         return self._page(request, "schedule", title=_("Schedule a flash sale"), form=form)
 
     def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
-        """The page of a step: looks at GET, carries out at POST and goes back to the sale."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         sale: Any = self.get_object(request, unquote(object_id))

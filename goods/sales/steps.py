@@ -1,32 +1,14 @@
 """The steps that steer a flash sale: what each is called, asks, does, and where it is offered. The
 pages are `goods.sales.admin`'s, the deeds `goods.sales.services`'."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from goods.sales import services
 from goods.sales.forms import ConfirmForm, PlacementForm, PoolForm, UnitsForm
 from goods.sales.selectors import Status
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something an operator does to a sale: its page, its form, its service."""
-
-    name: str
-    title: str | Promise
-    # What sending the page brings about.
-    about: str | Promise
-    done: str | Promise
-    form: type[forms.Form]
-    service: Callable[..., Any]
-    # Where the page is offered; the service decides for itself.
-    offered: Callable[[Any], bool]
+from shop.backoffice import Step
 
 
 def _goes_on(sale: Any) -> bool:
@@ -44,7 +26,7 @@ PAUSE = Step(
     done=_("The sale is paused."),
     form=ConfirmForm,
     service=services.sale_pause,
-    offered=lambda sale: _goes_on(sale) and not sale.paused,
+    is_offered=lambda sale: _goes_on(sale) and not sale.paused,
 )
 RESUME = Step(
     name="resume",
@@ -53,7 +35,7 @@ RESUME = Step(
     done=_("The sale goes on."),
     form=ConfirmForm,
     service=services.sale_resume,
-    offered=lambda sale: _goes_on(sale) and sale.paused,
+    is_offered=lambda sale: _goes_on(sale) and sale.paused,
 )
 UNITS = Step(
     name="units",
@@ -62,7 +44,7 @@ UNITS = Step(
     done=_("The units are in the sale."),
     form=UnitsForm,
     service=services.sale_add_units,
-    offered=_goes_on,
+    is_offered=_goes_on,
 )
 PLACEMENT = Step(
     name="placement",
@@ -71,7 +53,7 @@ PLACEMENT = Step(
     done=_("The placement is set."),
     form=PlacementForm,
     service=services.sale_set_placement,
-    offered=_goes_on,
+    is_offered=_goes_on,
 )
 POOL = Step(
     name="pool",
@@ -80,7 +62,7 @@ POOL = Step(
     done=_("Strategy and gate are set."),
     form=PoolForm,
     service=services.sale_set_pool,
-    offered=_goes_on,
+    is_offered=_goes_on,
 )
 REBUILD = Step(
     name="rebuild",
@@ -89,7 +71,7 @@ REBUILD = Step(
     done=_("The gate is rebuilt."),
     form=ConfirmForm,
     service=services.rebuild_gate,
-    offered=lambda sale: _goes_on(sale) and sale.pool.gated,
+    is_offered=lambda sale: _goes_on(sale) and sale.pool.gated,
 )
 END = Step(
     name="end",
@@ -101,6 +83,6 @@ END = Step(
     done=_("The sale is over."),
     form=ConfirmForm,
     service=services.sale_end,
-    offered=_holds_units,
+    is_offered=_holds_units,
 )
 STEPS = (PAUSE, RESUME, UNITS, PLACEMENT, POOL, REBUILD, END)
