@@ -1,5 +1,6 @@
-"""Pools with gates, and no app behind them: what the gate of any kind of pool does."""
+"""Pools with gates: of tests, with no app behind them, and of sales; and hands that spoil them."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -7,12 +8,17 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
+from goods.sales.models import FlashSale
+from shop.accounts.models import User
 from shop.pools import gate, gatekeeping
 from shop.pools.gate import Answer, Request, Verdict
 from shop.pools.kinds import GateTerms, pool_kinds
 from shop.pools.models import Pool
+from tests.factories import make_sale
+from tests.kit.doors import Door, Reply
 from tests.kit.units import make_pool
 
 _keys = count(1)
@@ -98,3 +104,53 @@ def keys_of(pool: Pool) -> list[str]:
     """The names of all that Redis keeps of a pool."""
     found = gate.client().keys(f"{{pool:{pool.pk}}}:*")
     return sorted(key.decode() for key in found)
+
+
+def in_step(pool: Pool) -> bool:
+    """Whether the gate is warm and equals the database."""
+    seen = gatekeeping.look(pool.pk)
+    return seen is not None and not seen.drifts
+
+
+def spoil(pool: Pool, *, by: int = 0, users: Mapping[int, int] | None = None) -> None:
+    """Somebody changes what the gate counts: what remains, and what users hold."""
+    counters, held = gate.names(pool.pk, "users")
+    gate.client().hincrby(counters, "remaining", by)
+    for user, units in (users or {}).items():
+        if gate.client().hincrby(held, user, units) == 0:
+            gate.client().hdel(held, user)
+
+
+def stored_look(pool: Pool) -> list[Any] | None:
+    """The last look of the corrector: [at, since, remaining, users]."""
+    *_, key = gate.names(pool.pk, "look")
+    text = gate.client().get(key)
+    return json.loads(text) if text else None
+
+
+def let_pass(pool: Pool, seconds: float = gatekeeping.LOOK_SECONDS) -> None:
+    """Moves the corrector's last look back in time, as waiting would."""
+    *_, key = gate.names(pool.pk, "look")
+    at, since, left, users = stored_look(pool) or pytest.fail("nobody has looked")
+    gate.client().set(key, json.dumps([at - seconds, since - seconds, left, users]), ex=60)
+
+
+def let_correct(pool: Pool) -> None:
+    """What beat does in half a minute: opens a cold gate, corrects what two looks agree on."""
+    for _ in range(2):
+        gatekeeping.correct(pool.pk)
+        if stored_look(pool):
+            let_pass(pool)
+
+
+# --- sales behind gates
+
+DOOR = Door(front=True)
+
+
+def gated_sale(total: int = 10, **terms: Any) -> FlashSale:
+    return make_sale(total=total, gated=True, **{"per_user_limit": 2} | terms)
+
+
+def buys(sale: FlashSale, user: User, *, key: str = "", count: int = 1) -> Reply:
+    return DOOR.post(user, sale.pk, {"count": count}, key=key)
