@@ -1,8 +1,9 @@
-"""`python -m bench`: a MariaDB, a Redis and web processes of its own, measured and stopped again.
+"""`python -m bench`: a MariaDB, a Redis and the processes of the shop, measured and stopped again.
 
-The web processes are those of `make stack`, by the same command, with the yardstick in them. There
-is no worker and no beat: placing an order does not wait for them, and an order that expires would
-give back what is counted.
+Each part is measured by a process of its own (`measure`) on what is running then: web processes
+alone for ordinary checkout and the drain alone, all processes of `make stack` for flash sales, and
+all of them on a MariaDB with a far replica for slow commits. Nothing falls due meanwhile: an order
+that expires would give back what is counted.
 """
 
 import os
@@ -10,108 +11,130 @@ import shutil
 import signal
 import subprocess
 import sys
-import urllib.request
-from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from bench import options
-from bench.load import WRK, YARDSTICK
+from bench import machine, options, page, replica
+from bench.load import WRK
+from bench.processes import Shop, threads
+from bench.report import Report
 from deploy.local import packages, servers
-from deploy.local.processes import (
-    PYTHON,
-    ROOT,
-    VAR,
-    Child,
-    LocalError,
-    free_port,
-    private_directory,
-    say,
-)
+from deploy.local.processes import PYTHON, ROOT, VAR, LocalError, private_directory, say
 from deploy.local.running import SHOP_LOCK, only_one
-from deploy.local.up import web_command
 
 FOLDER = VAR / "bench"
-# In place of the last word of the command, the shop itself.
-APPLICATION = "bench.wsgi:application"
-READY_SECONDS = 60.0
-
-_http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+CLIENTS = FOLDER / "clients"
+REPLICA_MILLISECONDS = 2.0
+WATCH_SECONDS = 1.0
 
 
-def bench(arguments: list[str]) -> int:
-    """Starts everything, measures, stops everything; the exit code of the measuring."""
+def bench(given: Namespace) -> bool:
+    """Starts everything, measures, stops everything; whether all that must hold does."""
     servers.ensure_installed()
     packages.ensure(WRK)
-    with ExitStack() as stack:
-        # A shop that runs beside it would be measured too.
-        stack.enter_context(only_one(SHOP_LOCK, "make bench"))
+    # A shop that runs beside it would be measured too.
+    with only_one(SHOP_LOCK, "make bench"):
         shutil.rmtree(FOLDER, ignore_errors=True)
         private_directory(FOLDER)
-        mariadb, redis = servers.MariaDB(FOLDER / "mariadb"), servers.Redis(FOLDER / "redis")
+        CLIENTS.mkdir()
+        where = machine.machine()
+        found = _measured(given)
+        report = Report.of(
+            CLIENTS,
+            machine=where,
+            versions=machine.versions(**found),
+            settings={
+                "seconds": given.seconds,
+                **{f"web_{name}": number for name, number in threads().items()},
+                "replica_ms": REPLICA_MILLISECONDS,
+            },
+            parts=[part for part in options.PARTS if part in given.only],
+        )
+    say(f"\n{report.text()}\n")
+    whole = set(given.only) == set(options.PARTS)
+    output = given.output or (options.RESULTS if whole else options.PARTIAL)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(report.as_json())
+    say(f"Written to {output}.")
+    if given.write_docs:
+        page.write(output)
+    return report.holds(strict=given.strict)
+
+
+def _measured(given: Namespace) -> dict[str, str]:
+    """Leaves the figures of all parts in a folder; returns the servers' versions."""
+    with ExitStack() as stack:
+        mariadb = replica.MariaDB(FOLDER / "mariadb")
+        redis = servers.Redis(FOLDER / "redis")
         stack.callback(shutil.rmtree, mariadb.directory, ignore_errors=True)
         for server in (mariadb, redis):
             say(f"Starting {server.name} ...")
             stack.enter_context(server)
         env = _environment({**mariadb.env(), **redis.env()})
-        base, web = stack.enter_context(_web(env))
-        say("Measuring ...")
-        measure: list[str | Path] = [PYTHON, "-m", "django", "measure", base, FOLDER / "clients"]
-        versions = [f"--mariadb={mariadb.version()}", f"--redis={redis.version()}"]
-        pids = [f"--web-pid={web.pid}", f"--mariadb-pid={mariadb.pid}"]
-        return _wait([*measure, *versions, *pids, *arguments], env=env)
+        if _wait([PYTHON, "-m", "deploy.local.prepare"], env=env, output=subprocess.DEVNULL):
+            raise LocalError("The database could not be made ready, see above.")
+        shop = Shop(FOLDER, env)
+
+        def measure(*parts: str) -> None:
+            wanted = [part for part in parts if part in given.only]
+            if not wanted:
+                return
+            say(f"Measuring {', '.join(wanted)} ...")
+            pids = {**shop.pids, "mariadb": mariadb.pid, "redis": redis.pid}
+            command: list[str | Path] = [
+                *(PYTHON, "-m", "django", "measure", shop.base, CLIENTS),
+                *wanted,
+                *("--seconds", str(given.seconds)),
+                *("--clients", *(str(count) for count in given.clients)),
+                *(f"--process={name}={pid}" for name, pid in pids.items()),
+            ]
+            if _wait(command, env=env, watch=shop.check) != 0:
+                raise LocalError("The measuring failed, see above.")
+
+        with shop.web():
+            measure(options.CHECKOUT, options.DRAINING)
+            if {options.SALES, options.PRESSURE} & set(given.only):
+                with shop.workers():
+                    measure(options.SALES, options.PRESSURE)
+        if options.COMMITS in given.only:
+            say(f"Restarting MariaDB with a replica {REPLICA_MILLISECONDS:g} ms away ...")
+            far = replica.far_away(mariadb, FOLDER / "replica", milliseconds=REPLICA_MILLISECONDS)
+            with far, shop.web(), shop.workers():
+                measure(options.COMMITS)
+        return {"mariadb": str(mariadb.version()), "redis": str(redis.version())}
 
 
 def _environment(servers_env: Mapping[str, str]) -> dict[str, str]:
-    metrics, clients = FOLDER / "metrics", FOLDER / "clients"
-    metrics.mkdir()
-    clients.mkdir()
     return {
         **os.environ,
         **servers_env,
         "DJANGO_SETTINGS_MODULE": "bench.settings",
         "SCARCE_VAR": str(FOLDER),
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         # Nothing falls due while it is counted.
         "ORDER_PAY_SECONDS": "86400",
     }
 
 
-@contextmanager
-def _web(env: Mapping[str, str]) -> Iterator[tuple[str, Child]]:
-    """The shop, migrated and seeded: the address where it answers, and its process."""
-    prepared = _wait([PYTHON, "-m", "deploy.local.prepare"], env=env, output=subprocess.DEVNULL)
-    if prepared != 0:
-        raise LocalError("The database could not be made ready, see above.")
-    port = free_port()
-    base = f"http://127.0.0.1:{port}"
-    command = [*web_command("stack", port=port)[:-1], APPLICATION]
-    web = Child("web", command, log=FOLDER / "web.log", env=env)
-    try:
-        web.start()
-        web.wait_until(lambda: _answers(f"{base}{YARDSTICK}"), seconds=READY_SECONDS)
-        yield base, web
-    finally:
-        web.stop()
-
-
-def _answers(address: str) -> bool:
-    try:
-        with _http.open(address, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def _wait(command: list[str | Path], *, env: Mapping[str, str], output: int | None = None) -> int:
-    """Runs a command to its end, and never leaves it or what it has started behind."""
+def _wait(
+    command: list[str | Path],
+    *,
+    env: Mapping[str, str],
+    output: int | None = None,
+    watch: Callable[[], None] = lambda: None,
+) -> int:
+    """Runs a command to its end, or until `watch`, called from time to time, raises; and never
+    leaves it or what it has started behind."""
     process = subprocess.Popen(
         command, env=dict(env), cwd=ROOT, stdout=output, start_new_session=True
     )
     try:
-        return process.wait()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=WATCH_SECONDS)
+            watch()
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -125,12 +148,15 @@ def _interrupt(*_: object) -> NoReturn:
 def main() -> int:
     """0 when everything holds, 1 when not, 130 when interrupted."""
     parser = ArgumentParser(prog="python -m bench", description=__doc__)
-    options.add_to(parser)
-    parser.parse_args()
+    options.add_all_to(parser)
+    given = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return bench(sys.argv[1:])
+        if bench(given):
+            return 0
+        print("\nNot everything holds, see FAIL above.", file=sys.stderr)
+        return 1
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

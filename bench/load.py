@@ -1,8 +1,11 @@
-"""Drives the shop over HTTP with wrk, a closed-loop load generator, and reads what it saw.
+"""Drives the shop over HTTP with wrk, a load generator, and reads what it saw.
 
-Each client sends its next request when the last one was answered. wrk's percentiles are over all
-answers, whatever their status, and corrected by it for what slow answers kept from being sent, so
-a stall weighs more than it would in a plain histogram. Knows addresses and files, no Django.
+Closed loop: each client sends its next request when the last one was answered. wrk's percentiles
+are over all answers, whatever their status, and corrected by it for what slow answers kept from
+being sent, so a stall weighs more than it would in a plain histogram. Open loop (`paced`): requests
+are due at a fixed rate, and the numbers that the shop acknowledged are written down with the moment
+of the answer, so that all times can be counted from the moment that each was due. Knows addresses
+and files, no Django.
 """
 
 import json
@@ -24,18 +27,21 @@ SCRIPT = Path(__file__).with_name("clients.lua")
 # Longer than the slowest answer that the shop's own limits allow.
 TIMEOUT_SECONDS = 10
 # What a limited run may take; it ends with its last answer.
-LIMITED_SECONDS = 60
+LIMITED_SECONDS = 120
+ACCEPTED = ("201", "202")
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What the clients saw. `counts`: "201", "503 busy", "socket read" and so on -> how many.
 
-    The times, in milliseconds, are zero for a run limited to a number of requests.
+    `started_at` is in seconds since 1970. The times, in milliseconds, are zero for a run limited to
+    a number of requests.
     """
 
     counts: Mapping[str, int]
     seconds: float = 0.0
+    started_at: float = 0.0
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     max_ms: float = 0.0
@@ -47,6 +53,16 @@ class Answers:
     def other_than(self, *codes: str) -> int:
         """How many were none of `codes`, failed connections included."""
         return sum(count for code, count in self.counts.items() if code not in codes)
+
+    @property
+    def accepted(self) -> int:
+        """How many orders the shop acknowledged, settled or not."""
+        return self.count(*ACCEPTED)
+
+    @property
+    def ended_at(self) -> float:
+        """Seconds since 1970."""
+        return self.started_at + self.seconds
 
     @property
     def broken(self) -> int:
@@ -66,14 +82,40 @@ def answers(text: str) -> Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What checkout's clients need: a file of "token address" lines, the SKU to buy, a name that
-    makes this run's keys its own, and the file that acknowledged order numbers are added to."""
+class Purchases:
+    """What clients buy: POSTs of `body` to `path`, ADDRESS in it replaced by the shopper's own.
+
+    `shoppers` is a file of "token address" lines; `clicks` requests are each one's before it is the
+    next one's turn. `run` makes this run's keys its own: they are `run`-1, `run`-2 and so on.
+    Acknowledged order numbers are added to the file `acknowledged`; without one no answer is looked
+    at.
+    """
 
     shoppers: Path
-    sku_id: int
+    path: str
+    body: str
     run: str
-    acknowledged: Path
+    acknowledged: Path | None
+    clicks: int = 1
+
+    def numbers(self) -> list[str]:
+        """The order numbers that the shop has acknowledged."""
+        return [line.split()[0] for line in self._lines()]
+
+    def answered_at(self) -> dict[str, float]:
+        """Order number -> when it was acknowledged, in seconds since 1970. After a paced run."""
+        return {number: float(at) for number, at in (line.split() for line in self._lines())}
+
+    def _lines(self) -> list[str]:
+        if self.acknowledged is None or not self.acknowledged.exists():
+            return []
+        return self.acknowledged.read_text().splitlines()
+
+
+def checkout(shoppers: Path, *, sku_id: int, run: str, acknowledged: Path) -> Purchases:
+    """One unit of an ordinary SKU each."""
+    body = f'{{"items":[{{"sku":{sku_id},"count":1}}],"address":ADDRESS}}'
+    return Purchases(shoppers, ORDERS, body, run, acknowledged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +127,33 @@ class Generator:
 
     def yardstick(self, *, clients: int, seconds: int) -> Answers:
         """Asks for the bare view for so long."""
-        return self._run(YARDSTICK, clients=clients, seconds=seconds)
+        return self._run(YARDSTICK, "yardstick", {}, clients=clients, seconds=seconds)
 
-    def checkout(self, orders: Orders, *, clients: int, seconds: int) -> Answers:
-        """Places orders for so long."""
-        env = self._env(orders)
-        return self._run(ORDERS, clients=clients, seconds=seconds, env=env)
+    def buy(self, purchases: Purchases, *, clients: int, seconds: int) -> Answers:
+        """Buys for so long."""
+        env = _env(purchases)
+        return self._run(purchases.path, purchases.run, env, clients=clients, seconds=seconds)
 
-    def rush(self, orders: Orders, *, clients: int, requests: int) -> Answers:
-        """Places exactly `requests` orders and waits for every answer."""
-        env = {**self._env(orders), "BENCH_LIMIT": str(requests)}
-        return self._run(ORDERS, clients=clients, seconds=LIMITED_SECONDS, env=env)
+    def rush(self, purchases: Purchases, *, clients: int, requests: int) -> Answers:
+        """Sends exactly `requests` requests and waits for every answer."""
+        env = {**_env(purchases), "BENCH_LIMIT": str(requests)}
+        return self._run(
+            purchases.path, purchases.run, env, clients=clients, seconds=LIMITED_SECONDS
+        )
 
-    def _env(self, orders: Orders) -> dict[str, str]:
-        return {
-            "BENCH_SHOPPERS": str(orders.shoppers),
-            "BENCH_SKU": str(orders.sku_id),
-            "BENCH_RUN": orders.run,
-            "BENCH_ACKNOWLEDGED": str(orders.acknowledged),
-        }
+    def paced(self, purchases: Purchases, *, clients: int, rate: float, seconds: int) -> Answers:
+        """Sends `rate` requests a second for so long, on `clients` connections, and waits for every
+        answer. The n-th was due (n - 1) / rate seconds after `started_at`."""
+        requests = max(1, round(rate * seconds))
+        env = {**_env(purchases), "BENCH_LIMIT": str(requests), "BENCH_RATE": str(rate)}
+        return self._run(
+            purchases.path, purchases.run, env, clients=clients, seconds=seconds + LIMITED_SECONDS
+        )
 
     def _run(
-        self, path: str, *, clients: int, seconds: int, env: Mapping[str, str] | None = None
+        self, path: str, name: str, env: Mapping[str, str], *, clients: int, seconds: int
     ) -> Answers:
-        result = self.folder / "result.json"
+        result = self.folder / f"{name}.json"
         result.unlink(missing_ok=True)
         command: Sequence[str] = [
             *(find("wrk") or "wrk", "-t1", f"-c{clients}", f"-d{seconds}s"),
@@ -116,7 +161,7 @@ class Generator:
         ]
         done = subprocess.run(
             command,
-            env={**os.environ, **(env or {}), "BENCH_RESULT": str(result)},
+            env={**os.environ, **env, "BENCH_RESULT": str(result)},
             capture_output=True,
             text=True,
             check=False,
@@ -124,3 +169,15 @@ class Generator:
         if done.returncode != 0 or not result.exists():
             raise LocalError(f"wrk failed:\n{done.stdout}{done.stderr}")
         return answers(result.read_text())
+
+
+def _env(purchases: Purchases) -> dict[str, str]:
+    env = {
+        "BENCH_SHOPPERS": str(purchases.shoppers),
+        "BENCH_BODY": purchases.body,
+        "BENCH_RUN": purchases.run,
+        "BENCH_CLICKS": str(purchases.clicks),
+    }
+    if purchases.acknowledged is not None:
+        env["BENCH_ACKNOWLEDGED"] = str(purchases.acknowledged)
+    return env

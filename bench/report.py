@@ -1,239 +1,57 @@
-"""From what was measured to what is printed, written and judged. Pure: no clock, no server.
-
-Figures of correctness must hold whatever the machine; figures of speed are compared with the
-yardstick of the same run and say PASS or FAIL, but fail the command only when asked to.
-"""
+"""One run of the benchmark: the figures of its parts, put together, printed and written."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from statistics import mean
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from bench.load import Answers
-from bench.usage import Usage
-
-OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
-STRATEGIES = (OPTIMISTIC, PESSIMISTIC)
-
-# What must be reached.
-STATEMENTS = 12
-YARDSTICK_SHARE = 0.06
-KEPT_SHARE = 0.8
-TAIL = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Yardstick:
-    """The bare view at `clients` clients, measured before and after the cells of that row."""
-
-    clients: int
-    runs: Sequence[Answers]
-
-    @property
-    def per_second(self) -> float:
-        return mean(run.count("200") / run.seconds for run in self.runs)
-
-    @property
-    def p50_ms(self) -> float:
-        return mean(run.p50_ms for run in self.runs)
-
-    @property
-    def p99_ms(self) -> float:
-        return mean(run.p99_ms for run in self.runs)
-
-    @property
-    def errors(self) -> int:
-        return sum(run.other_than("200") for run in self.runs)
-
-    @property
-    def drift(self) -> float:
-        """How far the runs lie apart, as a share of their mean: what the machine did meanwhile."""
-        rates = [run.count("200") / run.seconds for run in self.runs]
-        return (max(rates) - min(rates)) / mean(rates)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What the database says of one SKU, in one snapshot: units loaded, what its counter says is
-    left, orders of it that stand, and the units they hold."""
-
-    loaded: int
-    available: int
-    orders: int
-    units: int
-
-    @property
-    def oversold(self) -> int:
-        """Units in orders that the counter does not know of, or that never were."""
-        return max(0, self.units - (self.loaded - self.available), self.units - self.loaded)
-
-    def undersold(self, *, wanted: int) -> int:
-        """Units that are gone from the counter and in no order, or left although `wanted`."""
-        gone = self.loaded - self.available - self.units
-        return max(0, gone, min(wanted, self.loaded) - self.units)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Checkout of one hot SKU by one strategy: the timed run, and a rush after 100 units.
-
-    `lost`: order numbers that clients were given and the database does not hold. `retries`:
-    transactions run again, by the server's count. `broken`: promises that the audit found broken
-    afterwards.
-    """
-
-    strategy: str
-    clients: int
-    run: Answers
-    sold: Tally
-    rush: Answers
-    rush_requests: int
-    rush_sold: Tally
-    lost: int
-    retries: int
-    broken: Sequence[str]
-    usage: Usage
-
-    @property
-    def per_second(self) -> float:
-        return self.run.count("201") / self.run.seconds
-
-    @property
-    def errors(self) -> int:
-        """Answers that a shopper did not come for. In the rush, `sold_out` is a right answer."""
-        return self.run.other_than("201") + self.rush.other_than("201", "409 sold_out")
-
-    @property
-    def oversold(self) -> int:
-        return self.sold.oversold + self.rush_sold.oversold
-
-    @property
-    def undersold(self) -> int:
-        acknowledged = self.run.count("201")
-        return self.sold.undersold(wanted=acknowledged) + self.rush_sold.undersold(
-            wanted=self.rush_requests
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the verdict. `hard`: about correctness, so a failure fails the command."""
-
-    what: str
-    ok: bool
-    figure: str
-    hard: bool
-
-    def __str__(self) -> str:
-        return f"{'PASS' if self.ok else 'FAIL'}  {self.what}: {self.figure}"
+from bench.verdict import Check
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of the benchmark."""
+    """`parts`: by name, what each left (`table`, `checks`, `figures`)."""
 
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
     settings: Mapping[str, Any]
-    yardsticks: Sequence[Yardstick]
-    cells: Sequence[Cell]
-    statements: Sequence[str]
+    parts: Mapping[str, Mapping[str, Any]]
 
-    def yardstick(self, clients: int) -> Yardstick:
-        return next(one for one in self.yardsticks if one.clients == clients)
-
-    def cell(self, strategy: str, clients: int) -> Cell | None:
-        """None where that cell was not measured."""
-        found = (c for c in self.cells if (c.strategy, c.clients) == (strategy, clients))
-        return next(found, None)
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        *,
+        machine: Mapping[str, Any],
+        versions: Mapping[str, str],
+        settings: Mapping[str, Any],
+        parts: list[str],
+    ) -> "Report":
+        """Reads what `parts` left in `folder`."""
+        left = {name: json.loads((folder / f"{name}.json").read_text()) for name in parts}
+        return cls(machine, versions, settings, left)
 
     def checks(self) -> list[Check]:
-        """The verdict, line by line; lines whose cells were not measured are left out."""
-        return [*self._correctness(), *self._speed()]
+        """The verdict of all parts, line by line."""
+        return [Check(**check) for part in self.parts.values() for check in part["checks"]]
 
-    def _correctness(self) -> Iterator[Check]:
-        for what, figures in {
-            "oversold in every cell": [cell.oversold for cell in self.cells],
-            "undersold in every cell": [cell.undersold for cell in self.cells],
-            "acknowledged orders that are not stored": [cell.lost for cell in self.cells],
-            "promises the audit finds broken": [len(cell.broken) for cell in self.cells],
-            "5xx other than `busy`, or no answer": [
-                *(cell.run.broken + cell.rush.broken for cell in self.cells),
-                *(one.errors for one in self.yardsticks),
-            ],
-        }.items():
-            yield Check(what, not any(figures), f"{sum(figures)}, must be 0", hard=True)
-        count = len(self.statements)
-        yield Check(
-            "SQL statements of a one-line checkout",
-            count <= STATEMENTS,
-            f"{count}, at most {STATEMENTS}",
-            hard=True,
-        )
+    def holds(self, *, strict: bool) -> bool:
+        """Whether everything that must hold does; figures of speed must only where `strict`."""
+        return all(check.ok or not (check.hard or strict) for check in self.checks())
 
-    def _speed(self) -> Iterator[Check]:
-        at_32 = [cell for name in STRATEGIES if (cell := self.cell(name, 32))]
-        if at_32:
-            best = max(at_32, key=lambda cell: cell.per_second)
-            share = best.per_second / self.yardstick(32).per_second
-            yield Check(
-                f"better strategy at 32 clients ({best.strategy}), of the yardstick",
-                share >= YARDSTICK_SHARE,
-                f"{share:.3f}, at least {YARDSTICK_SHARE}",
-                hard=False,
-            )
-        at_8, at_64 = self.cell(OPTIMISTIC, 8), self.cell(OPTIMISTIC, 64)
-        if at_8 and at_64:
-            kept = at_64.per_second / at_8.per_second
-            yield Check(
-                "optimistic at 64 clients, of itself at 8",
-                kept >= KEPT_SHARE,
-                f"{kept:.2f}, at least {KEPT_SHARE}",
-                hard=False,
-            )
-        other = self.cell(PESSIMISTIC, 64)
-        if at_64 and other:
-            yield Check(
-                "optimistic at 64 clients, of pessimistic there",
-                at_64.per_second >= other.per_second,
-                f"{at_64.per_second / other.per_second:.2f}, at least 1",
-                hard=False,
-            )
-        for cell in at_32:
-            tail = cell.run.p99_ms / cell.run.p50_ms
-            yield Check(
-                f"p99 of {cell.strategy} at 32 clients, of its p50",
-                tail <= TAIL,
-                f"{tail:.2f}, at most {TAIL:g}",
-                hard=False,
-            )
+    def text(self) -> str:
+        """For the terminal."""
+        tables = [part["table"] for part in self.parts.values()]
+        checks = "\n".join(str(check) for check in self.checks())
+        return "\n\n".join([self.head(), *tables, checks])
 
     def head(self) -> str:
-        """Machine and versions in two lines."""
+        """Machine, versions and settings, a line each."""
         return "\n".join(
             ", ".join(f"{name} {value}" for name, value in facts.items())
-            for facts in (self.machine, self.versions)
+            for facts in (self.machine, self.versions, self.settings)
         )
-
-    def table(self) -> str:
-        """Rows of figures, each beside its ratio to the yardstick at as many clients."""
-        head = (
-            f"{'':12}{'clients':>8}{'per s':>9}{'ratio':>8}{'p50 ms':>9}{'ratio':>7}"
-            f"{'p99 ms':>9}{'ratio':>7}{'errors':>8}{'retries':>8}{'over':>6}{'under':>6}"
-            f"{'web us':>8}{'db us':>7}{'others':>8}"
-        )
-        lines = [head]
-        for bare in self.yardsticks:
-            lines.append(
-                f"{'yardstick':12}{bare.clients:>8}{bare.per_second:>9,.0f}{'':>8}"
-                f"{bare.p50_ms:>9.2f}{'':>7}{bare.p99_ms:>9.2f}{'':>7}{bare.errors:>8}"
-                f"   two runs {bare.drift:.0%} apart"
-            )
-            for cell in self.cells:
-                if cell.clients == bare.clients:
-                    lines.append(_row(cell, bare))
-        return "\n".join(lines)
 
     def as_json(self) -> str:
         """What is written to the results file."""
@@ -241,62 +59,7 @@ class Report:
             "machine": self.machine,
             "versions": self.versions,
             "settings": self.settings,
-            "yardstick": [_yardstick_dict(one) for one in self.yardsticks],
-            "checkout": [_cell_dict(c, self.yardstick(c.clients)) for c in self.cells],
-            "statements": list(self.statements),
-            "checks": [asdict(check) for check in self.checks()],
+            **{name: part["figures"] for name, part in self.parts.items()},
+            "checks": [check for part in self.parts.values() for check in part["checks"]],
         }
         return json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
-
-
-def _row(cell: Cell, bare: Yardstick) -> str:
-    used = cell.usage.per(cell.run.count("201"))
-    return (
-        f"{cell.strategy:12}{cell.clients:>8}{cell.per_second:>9,.0f}"
-        f"{cell.per_second / bare.per_second:>8.3f}"
-        f"{cell.run.p50_ms:>9.2f}{cell.run.p50_ms / bare.p50_ms:>7.1f}"
-        f"{cell.run.p99_ms:>9.2f}{cell.run.p99_ms / bare.p99_ms:>7.1f}"
-        f"{cell.errors:>8}{cell.retries:>8}{cell.oversold:>6}{cell.undersold:>6}"
-        f"{used.get('web', 0):>8}{used.get('mariadb', 0):>7}{cell.usage.others_cores:>8.2f}"
-    )
-
-
-def _yardstick_dict(bare: Yardstick) -> dict[str, Any]:
-    return {
-        "clients": bare.clients,
-        "per_second": round(bare.per_second, 1),
-        "p50_ms": round(bare.p50_ms, 3),
-        "p99_ms": round(bare.p99_ms, 3),
-        "errors": bare.errors,
-        "drift": round(bare.drift, 3),
-        "runs": [asdict(run) for run in bare.runs],
-    }
-
-
-def _cell_dict(cell: Cell, bare: Yardstick) -> dict[str, Any]:
-    return {
-        "strategy": cell.strategy,
-        "clients": cell.clients,
-        "orders_per_second": round(cell.per_second, 1),
-        "p50_ms": cell.run.p50_ms,
-        "p99_ms": cell.run.p99_ms,
-        "errors": cell.errors,
-        "retries": cell.retries,
-        "oversold": cell.oversold,
-        "undersold": cell.undersold,
-        "ratio": {
-            "per_second": round(cell.per_second / bare.per_second, 4),
-            "p50": round(cell.run.p50_ms / bare.p50_ms, 2),
-            "p99": round(cell.run.p99_ms / bare.p99_ms, 2),
-        },
-        "cpu_us_per_order": cell.usage.per(cell.run.count("201")),
-        "cores_used_by_others": round(cell.usage.others_cores, 2),
-        "lost": cell.lost,
-        "broken": list(cell.broken),
-        "run": {**asdict(cell.run), "sold": asdict(cell.sold)},
-        "rush": {
-            "requests": cell.rush_requests,
-            "counts": dict(cell.rush.counts),
-            "sold": asdict(cell.rush_sold),
-        },
-    }

@@ -1,11 +1,13 @@
-"""Who used the processor during a run: the shop's processes, the clients, and everybody else.
+"""Who used the processor during a run (the shop's processes, the clients, and everybody else), and
+how much memory each of them holds.
 
 A figure per second says little on a machine that others use too. Processor time per order says
 almost the same whoever else is busy, and the others' share tells how far to trust the rest.
 """
 
 import os
-from collections.abc import Mapping
+import resource
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]  # it has no types
@@ -42,6 +44,13 @@ class Meter:
         idle = machine.idle + getattr(machine, "iowait", 0.0)
         return Reading(seconds, busy=sum(machine[:8]) - idle, at=own.elapsed)
 
+    def memory(self) -> dict[str, list[float]]:
+        """Resident memory now, in MiB: of each process and of all that it has started, one by one.
+        Of `clients` the most that any of them ever held."""
+        found = {name: _memory(pid) for name, pid in self.processes.items()}
+        most_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        return {**found, "clients": [round(most_kib / 1024, 1)]}
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -58,6 +67,19 @@ class Reading:
         return Usage(ours, max(0.0, others / (later.at - self.at)))
 
 
+def growth(before: Sequence[float], after: Sequence[float]) -> float:
+    """The most that one process grew, in MiB; both lists are of the same processes."""
+    return max(later - sooner for sooner, later in zip(before, after, strict=True))
+
+
 def _with_children(pid: int) -> float:
+    return sum(sum(one.cpu_times()[:2]) for one in _family(pid))
+
+
+def _memory(pid: int) -> list[float]:
+    return [round(one.memory_info().rss / 2**20, 1) for one in _family(pid)]
+
+
+def _family(pid: int) -> list[psutil.Process]:
     process = psutil.Process(pid)
-    return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
+    return [process, *sorted(process.children(recursive=True), key=lambda one: int(one.pid))]

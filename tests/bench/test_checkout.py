@@ -1,11 +1,11 @@
-"""How figures become a verdict: what counts as oversold, and which failures fail the command."""
+"""How figures of checkout become a verdict: what counts as oversold, what fails the command."""
 
-import json
 from dataclasses import replace
 
+from bench.checkout import OPTIMISTIC, PESSIMISTIC, Cell, Checkout
 from bench.load import Answers
-from bench.report import OPTIMISTIC, PESSIMISTIC, Cell, Check, Report, Tally, Yardstick
 from bench.usage import Usage
+from bench.verdict import Check, Tally, Yardstick
 
 YARDSTICK_PER_SECOND = 8_000
 
@@ -31,20 +31,17 @@ def a_cell(strategy: str, clients: int, per_second: int = 800) -> Cell:
     )
 
 
-def a_report(*cells: Cell) -> Report:
+def a_report(*cells: Cell) -> Checkout:
     bare = Answers(counts={"200": YARDSTICK_PER_SECOND * 5}, seconds=5.0, p50_ms=2.0, p99_ms=6.0)
     clients = sorted({cell.clients for cell in cells})
-    return Report(
-        machine={"cores": 2},
-        versions={"Django": "5.2"},
-        settings={"seconds": 10},
+    return Checkout(
         yardsticks=[Yardstick(count, [bare, bare]) for count in clients],
         cells=cells,
         statements=["BEGIN", "COMMIT"],
     )
 
 
-def failed(report: Report) -> list[Check]:
+def failed(report: Checkout) -> list[Check]:
     return [check for check in report.checks() if not check.ok]
 
 
@@ -144,9 +141,9 @@ def test_the_yardstick_is_the_mean_of_its_runs_and_tells_their_distance() -> Non
 
 
 def test_the_file_holds_each_figure_with_its_ratio_to_the_yardstick() -> None:
-    written = json.loads(a_report(a_cell(OPTIMISTIC, 32)).as_json())
+    written = a_report(a_cell(OPTIMISTIC, 32)).as_dict()
 
-    [cell] = written["checkout"]
+    [cell] = written["cells"]
     assert cell["orders_per_second"] == 800
     assert cell["ratio"] == {"per_second": 0.1, "p50": 5.0, "p99": 5.0}
     assert (cell["oversold"], cell["undersold"], cell["errors"], cell["retries"]) == (0, 0, 0, 0)

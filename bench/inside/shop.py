@@ -1,30 +1,31 @@
-"""The benchmark's view of the shop from inside: shoppers to buy with, SKUs to race for, and what
-the database says afterwards. The load itself comes over HTTP only."""
+"""Shoppers to buy with, ordinary SKUs to race for, and what the database and the server's own
+metrics say afterwards."""
 
+import time
 import urllib.request
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from uuid import uuid4
 
-from django.db import connection
 from django.db.models import Count, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework_simplejwt.tokens import AccessToken
 
-from bench.report import Tally
+from bench.verdict import Tally
 from goods.models import Goods, Sku
 from goods.services import sku_create
 from orders.models import Order, OrderLine
 from shop.accounts.models import Address, User
 from shop.pools.audit import audit
+from shop.pools.models import Pool
 
 # Longer than any run.
 TOKEN_LIFETIME = timedelta(hours=2)
 BATCH = 1_000
-# Requests until one is served through a connection that the web processes had before.
-CONNECTION_ATTEMPTS = 200
+COMMITS = 200
 
 _http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -99,54 +100,38 @@ def broken_promises() -> list[str]:
 
 def retries(base: str) -> int:
     """Transactions run again since the start, by the server's own count."""
+    return int(sum(_metric(base, "shop_transaction_retries_total").values()))
+
+
+def answered(base: str, *, route: str) -> dict[str, int]:
+    """How many requests to a route the web processes have answered, by status."""
+    found: dict[str, int] = {}
+    for labels, value in _metric(base, "shop_request_seconds_count").items():
+        named = dict(labels)
+        if named["route"] == route:
+            found[named["status"]] = found.get(named["status"], 0) + int(value)
+    return found
+
+
+def _metric(base: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """A metric's value by its labels. One with labels is not there before its first count."""
     with _http.open(f"{base}/metrics", timeout=10) as answer:
         families = text_string_to_metric_families(answer.read().decode())
-    # A counter with labels is not there before its first count.
-    return int(
-        sum(
-            sample.value
-            for family in families
-            for sample in family.samples
-            if sample.name == "shop_transaction_retries_total"
-        )
-    )
+    return {
+        tuple(sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name
+    }
 
 
-def checkout_statements(base: str, *, shoppers: Path, sku: Sku) -> list[str]:
-    """Everything that one checkout sends to the database, in order, by the database's own log.
-
-    Asks again while the request is served through a connection made for it.
-    """
-    token, address = shoppers.read_text().splitlines()[0].split()
-    with connection.cursor() as cursor:
-        cursor.execute("SET GLOBAL log_output = 'TABLE'")
-        try:
-            for _ in range(CONNECTION_ATTEMPTS):
-                cursor.execute("TRUNCATE mysql.general_log")
-                cursor.execute("SET GLOBAL general_log = ON")
-                _order(base, token=token, address=int(address), sku_id=sku.pk)
-                cursor.execute("SET GLOBAL general_log = OFF")
-                cursor.execute(
-                    "SELECT command_type, CONVERT(argument USING utf8mb4) FROM mysql.general_log"
-                    " WHERE thread_id <> CONNECTION_ID() ORDER BY event_time"
-                )
-                log = [(str(kind), str(text)) for kind, text in cursor.fetchall()]
-                if "Connect" not in {kind for kind, _ in log}:
-                    return [text for _, text in log]
-        finally:
-            cursor.execute("SET GLOBAL general_log = OFF")
-    raise RuntimeError("the web processes made a new connection for every request")
-
-
-def _order(base: str, *, token: str, address: int, sku_id: int) -> None:
-    request = urllib.request.Request(  # noqa: S310
-        f"{base}/api/v1/orders",
-        data=f'{{"items":[{{"sku":{sku_id},"count":1}}],"address":{address}}}'.encode(),
-        headers={
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "Idempotency-Key": uuid4().hex,
-        },
-    )
-    with _http.open(request, timeout=10) as answer:
-        answer.read()
+def commit_ms() -> float:
+    """The median of how long a statement that commits itself takes, one after the other."""
+    pool = Pool.objects.create(kind="bench", open=False)
+    times = []
+    for number in range(COMMITS):
+        started = time.perf_counter()
+        Pool.objects.filter(pk=pool.pk).update(per_user_limit=number)
+        times.append(1000 * (time.perf_counter() - started))
+    pool.delete()
+    return median(times)
