@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
@@ -78,12 +78,12 @@ def _measured(given: Namespace) -> dict[str, str]:
             raise LocalError("The database could not be made ready, see above.")
         shop = Shop(FOLDER, env)
 
-        def measure(*parts: str) -> None:
+        def measure(*parts: str, running: Sequence[servers.Server] = (mariadb, redis)) -> None:
             wanted = [part for part in parts if part in given.only]
             if not wanted:
                 return
             say(f"Measuring {', '.join(wanted)} ...")
-            pids = {**shop.pids, "mariadb": mariadb.pid, "redis": redis.pid}
+            pids = {**shop.pids, **{server.name.lower(): server.pid for server in running}}
             command: list[str | Path] = [
                 *(PYTHON, "-m", "django", "measure", shop.base, CLIENTS),
                 *wanted,
@@ -102,8 +102,8 @@ def _measured(given: Namespace) -> dict[str, str]:
         if options.COMMITS in given.only:
             say(f"Restarting MariaDB with a replica {REPLICA_MILLISECONDS:g} ms away ...")
             far = replica.far_away(mariadb, FOLDER / "replica", milliseconds=REPLICA_MILLISECONDS)
-            with far, shop.web(), shop.workers():
-                measure(options.COMMITS)
+            with far as copy, shop.web(), shop.workers():
+                measure(options.COMMITS, running=(mariadb, redis, copy))
         return {"mariadb": str(mariadb.version()), "redis": str(redis.version())}
 
 

@@ -22,7 +22,7 @@ CLIENTS = (1, 8, 32, 64)
 
 def add_to(parser: ArgumentParser) -> None:
     """Adds what the measuring itself needs to know."""
-    parser.add_argument("--seconds", type=int, default=8, help="of each timed run (default 8)")
+    parser.add_argument("--seconds", type=int, default=6, help="of each timed run (default 6)")
     parser.add_argument(
         "--clients",
         type=int,

@@ -236,4 +236,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS)
+    try:
+        write(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS)
+    except LocalError as error:
+        sys.exit(str(error))

@@ -9,8 +9,11 @@ import asyncio
 import selectors
 import threading
 from collections import deque
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, TypeVar, cast
+
+T = TypeVar("T")
 
 BOUND_SECONDS = 10.0
 
@@ -22,17 +25,14 @@ class Relay:
         self.port = 0
         self._target = host, port
         self._delay = delay_seconds
+        self._open: set[asyncio.WriteTransport] = set()
         # Others round a timeout up to whole milliseconds.
         self._loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        listening = self._loop.create_server(
-            lambda: _FromClient(self._loop, self._target, self._delay), "127.0.0.1", 0
-        )
-        server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(BOUND_SECONDS)
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = self._call(self._listen())
         return self
 
     def __exit__(
@@ -41,25 +41,49 @@ class Relay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(BOUND_SECONDS)
         self._loop.close()
+
+    async def _listen(self) -> int:
+        self._server = await self._loop.create_server(
+            lambda: _FromClient(self._loop, self._target, self._delay, self._open), "127.0.0.1", 0
+        )
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for transport in list(self._open):
+            transport.abort()
+        # What ends a connection is called in the loop's next round.
+        await asyncio.sleep(0)
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(BOUND_SECONDS)
 
 
 class _FromClient(asyncio.Protocol):
     """A client's end of one connection."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, target: tuple[str, int], delay: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        target: tuple[str, int],
+        delay: float,
+        all_open: set[asyncio.WriteTransport],
     ) -> None:
         self._loop = loop
         self._target = target
         self._delay = delay
+        self._all_open = all_open
         self._held: deque[bytes] = deque()
         self._server: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._client = cast(asyncio.WriteTransport, transport)
+        self._all_open.add(self._client)
         self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -80,6 +104,7 @@ class _FromClient(asyncio.Protocol):
             self._server.write(data)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._all_open.discard(self._client)
         if self._server is not None:
             self._server.close()
 

@@ -27,9 +27,17 @@ class MariaDB(servers.MariaDB):
         return [*super()._prepare(), *self.options]
 
 
+class Replica(MariaDB):
+    """What only receives."""
+
+    name = "Replica"
+    options = ("--server-id=2", "--rpl-semi-sync-slave-enabled=ON")
+
+
 @contextmanager
-def far_away(primary: MariaDB, folder: Path, *, milliseconds: float) -> Iterator[None]:
-    """Restarts `primary`, on its data and port, with a replica whose word takes so long to arrive.
+def far_away(primary: MariaDB, folder: Path, *, milliseconds: float) -> Iterator[MariaDB]:
+    """Restarts `primary`, on its data and port, with a replica whose word takes so long to arrive;
+    yields the replica.
 
     Raises LocalError when the replica does not come.
     """
@@ -42,8 +50,7 @@ def far_away(primary: MariaDB, folder: Path, *, milliseconds: float) -> Iterator
         # Else the first statements would wait for the replica that is not there yet.
         "--rpl-semi-sync-master-wait-no-slave=OFF",
     )
-    replica = MariaDB(folder)
-    replica.options = ("--server-id=2", "--rpl-semi-sync-slave-enabled=ON")
+    replica = Replica(folder)
     primary.start()
     with (
         Relay(host=servers.HOST, port=primary.port, delay_seconds=milliseconds / 1000) as relay,
@@ -55,7 +62,7 @@ def far_away(primary: MariaDB, folder: Path, *, milliseconds: float) -> Iterator
             " START SLAVE IO_THREAD;"
         )
         _wait_for_replica(primary, replica)
-        yield
+        yield replica
 
 
 def _wait_for_replica(primary: MariaDB, replica: MariaDB) -> None:

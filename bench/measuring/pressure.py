@@ -143,7 +143,7 @@ def _besides(bench: Bench, *, half: float) -> list[Beside]:
 
 def _beside(bench: Bench, what: str, storm: Callable[[Purchases, int], Answers] | None) -> Beside:
     name = bench.run("beside", storm.__name__ if storm else "nothing")
-    seconds = bench.seconds * 3 // 2
+    seconds = 2 * bench.seconds
     sku = shop.fresh_sku(strategy="", stock=HOT_STOCK)
     shoppers = bench.shoppers(SHOPPERS)
     ordinary = checkout(shoppers, sku_id=sku.pk, run=name, acknowledged=bench.acknowledged(name))

@@ -1,0 +1,56 @@
+"""The relay: what a client sends comes late, what the server answers does not."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bench.relay import Relay
+
+DELAY = 0.05
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that says back what it hears, with the time at which it heard it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                while data := connection.recv(1024):
+                    connection.sendall(f"{time.monotonic()} {data.decode()}\n".encode())
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(10)
+
+
+def test_what_is_sent_arrives_late_and_in_order_and_the_answer_at_once(echo: int) -> None:
+    with (
+        Relay(host="127.0.0.1", port=echo, delay_seconds=DELAY) as relay,
+        socket.create_connection(("127.0.0.1", relay.port)) as client,
+    ):
+        answers = client.makefile()
+        for word in ("one", "two"):
+            sent = time.monotonic()
+            client.sendall(word.encode())
+            heard, said = answers.readline().split()
+            answered = time.monotonic()
+
+            assert said == word
+            assert float(heard) - sent >= DELAY
+            assert answered - float(heard) < float(heard) - sent
+
+
+def test_nobody_behind_it_ends_the_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with (
+        Relay(host="127.0.0.1", port=port, delay_seconds=0.0) as relay,
+        socket.create_connection(("127.0.0.1", relay.port), timeout=10) as client,
+    ):
+        assert client.recv(1) == b""
