@@ -21,7 +21,11 @@ from deploy.local import servers
 from deploy.local.processes import PYTHON, ROOT, Child, free_port, listening, stop_all
 from settings.redis import redis_caches
 from shop.pools import gate
+from tests.kit.marks import on_mariadb
 from tests.ops.processes import environment
+
+# The database is the shop's own: none is made for the tests of this folder.
+REAL_PROCESSES = on_mariadb[:2]
 
 START_SECONDS = 60.0
 CELERY = [PYTHON, "-m", "celery", "-A", "shop.celery"]
@@ -74,6 +78,8 @@ class Shop:
                 DJANGO_SETTINGS_MODULE="settings.stack",
                 SECRET_KEY=settings.SECRET_KEY,
                 SCARCE_VAR=str(self.folder / "files"),
+                # Nothing falls due while it is counted.
+                ORDER_PAY_SECONDS="86400",
                 **self.mariadb.env(),
                 **self.redis.env(),
             )
@@ -132,6 +138,16 @@ class Shop:
             self._started.remove(worker)
             if self.worker.exit_code() is not None:
                 self.worker.start()
+
+    def mend(self) -> None:
+        """Starts whatever is not running."""
+        for server in (self.mariadb, self.redis):
+            if server.version() is None:
+                server.start()
+        for child in (self.web, self.worker, self.beat):
+            if child.exit_code() is not None:
+                child.start()
+        self.web.wait_until(lambda: listening(self.port), seconds=START_SECONDS)
 
     def pids(self) -> dict[str, list[int]]:
         """The processes of web, worker and beat, children included."""

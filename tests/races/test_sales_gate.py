@@ -1,8 +1,6 @@
 """The gate and the database while both change: what either knows of the other, and when."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from threading import Thread
 
@@ -14,6 +12,7 @@ from orders.models import Order
 from shop.pools import gate, gatekeeping
 from shop.pools.gate import Verdict
 from tests.factories import make_user
+from tests.faults.deaths import deaf
 from tests.faults.sales import How, assert_sold, buy, code_of, in_step, make_users, sale_of, wipe
 from tests.kit.marks import on_mariadb
 from tests.kit.proxy import Proxy, database_through
@@ -62,16 +61,6 @@ def test_a_commit_whose_answer_is_lost_is_one_order_and_one_unit_at_the_gate(how
 
 
 # --- what a gate did not hear
-
-
-@contextmanager
-def deaf() -> Iterator[None]:
-    """Inside, this process takes Redis for dead: what it would tell a gate is lost."""
-    gate._down.until = time.monotonic() + 3600
-    try:
-        yield
-    finally:
-        gate._down.until = 0.0
 
 
 def test_a_pause_and_a_resumption_that_the_gate_did_not_hear_of_are_told_again() -> None:
