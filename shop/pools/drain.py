@@ -40,14 +40,16 @@ class _TakenByAnother(Exception):
 def drain(queue_id: int, *, linger: float = 0.0) -> bool:
     """Settles what waits in the queue; returns whether something may be left.
 
-    `linger`: seconds without work after which it leaves. A drain that stays a little longer than
-    bells are apart finds what they would have told, so that they can be rare.
+    `linger`: seconds without further work after which it leaves. A drain that stays a little longer
+    than bells are apart finds what they would have told, so that they can be rare.
 
     Raises Busy, Unavailable: what waits goes on waiting, the next ring tries again.
     """
     draining = _Draining(queue_id)
-    now = time.monotonic()
-    deadline, idle_until = now + BUDGET_SECONDS, now + linger
+    # A bell that others have answered already must cost next to nothing: in a rush there are many,
+    # and whoever rings for another queue stands behind them. So nobody lingers who found nothing.
+    now = idle_until = time.monotonic()
+    deadline = now + BUDGET_SECONDS
     while now < deadline:
         try:
             settled = draining.batch()

@@ -549,6 +549,25 @@ def test_a_late_or_doubled_bell_changes_nothing() -> None:
 # --- too many
 
 
+def test_a_drain_lingers_only_where_it_found_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the bells of a rush, each answered for a moment, would hold up every other queue."""
+    sale = queued_sale(total=2)
+    pauses: list[float] = []
+
+    def no_pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) > 3:
+            raise TimeoutError
+
+    monkeypatch.setattr(draining.time, "sleep", no_pause)
+    assert drain(sale.queue_id, linger=3600) is False
+    assert pauses == []
+    wait_in(sale, 1)
+    with suppress(TimeoutError):
+        drain(sale.queue_id, linger=3600)
+    assert len(pauses) > 3
+
+
 def test_a_queue_that_is_full_is_busy_until_it_is_drained(
     settings: Settings, login: Callable[[User], APIClient], shopper: User
 ) -> None:
