@@ -88,7 +88,7 @@ def test_an_order_may_have_gone_further_than_its_client_saw(journal, told, store
 
 
 @pytest.mark.parametrize(
-    ("told", "stored"), [("unpaid", "pending"), ("failed", "unpaid"), ("settled", "unpaid")]
+    ("told", "stored"), [("unpaid", "pending"), ("cancelled", "unpaid"), ("settled", "unpaid")]
 )
 def test_an_order_may_not_be_where_what_was_told_does_not_lead(journal, told, stored):
     journal.sends("k")
