@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ TIMEOUT_SECONDS = 10
 # What a limited run may take; it ends with its last answer.
 LIMITED_SECONDS = 120
 ACCEPTED = ("201", "202")
+UNANSWERED = "socket unanswered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,15 @@ class Answers:
     def ended_at(self) -> float:
         """Seconds since 1970."""
         return self.started_at + self.seconds
+
+    def out_of(self, requests: int) -> "Answers":
+        """These, with a count of the `requests` that were never sent or never answered."""
+        missing = requests - sum(
+            count for code, count in self.counts.items() if not code.startswith("socket")
+        )
+        if not missing:
+            return self
+        return replace(self, counts={**self.counts, UNANSWERED: missing})
 
     @property
     def broken(self) -> int:
@@ -137,18 +147,20 @@ class Generator:
     def rush(self, purchases: Purchases, *, clients: int, requests: int) -> Answers:
         """Sends exactly `requests` requests and waits for every answer."""
         env = {**_env(purchases), "BENCH_LIMIT": str(requests)}
-        return self._run(
+        run = self._run(
             purchases.path, purchases.run, env, clients=clients, seconds=LIMITED_SECONDS
         )
+        return run.out_of(requests)
 
     def paced(self, purchases: Purchases, *, clients: int, rate: float, seconds: int) -> Answers:
         """Sends `rate` requests a second for so long, on `clients` connections, and waits for every
         answer. The n-th was due (n - 1) / rate seconds after `started_at`."""
         requests = max(1, round(rate * seconds))
         env = {**_env(purchases), "BENCH_LIMIT": str(requests), "BENCH_RATE": str(rate)}
-        return self._run(
+        run = self._run(
             purchases.path, purchases.run, env, clients=clients, seconds=seconds + LIMITED_SECONDS
         )
+        return run.out_of(requests)
 
     def _run(
         self, path: str, name: str, env: Mapping[str, str], *, clients: int, seconds: int

@@ -1,8 +1,9 @@
 """What the load generator leaves behind, read back."""
 
 import json
+from pathlib import Path
 
-from bench.load import Answers, answers
+from bench.load import Answers, answers, checkout
 
 
 def test_a_result_is_read_with_the_codes_that_came() -> None:
@@ -52,3 +53,26 @@ def test_any_other_5xx_and_a_missing_answer_are_broken() -> None:
     assert seen.broken == 7
     assert seen.other_than("201", "409 sold_out") == 7
     assert seen.count("201", "409 sold_out") == 17
+
+
+def test_requests_without_an_answer_are_broken() -> None:
+    seen = Answers(counts={"201": 90, "409 sold_out": 300, "socket timeout": 4}, seconds=120.0)
+
+    assert seen.out_of(390) == seen
+    assert seen.out_of(400).broken == 14
+
+
+def test_acknowledged_numbers_are_read_with_the_time_of_a_paced_run(tmp_path: Path) -> None:
+    file = tmp_path / "acknowledged"
+    bought = checkout(tmp_path / "shoppers", sku_id=7, run="a", acknowledged=file)
+    assert bought.numbers() == []
+
+    file.write_text("123 1700000000.250000\n124 1700000001.000000\n")
+
+    assert bought.numbers() == ["123", "124"]
+    assert bought.answered_at() == {"123": 1_700_000_000.25, "124": 1_700_000_001.0}
+
+
+def test_a_run_ends_as_long_after_its_start_as_it_took() -> None:
+    assert Answers(counts={"202": 5, "201": 2}, seconds=2.5, started_at=100.0).ended_at == 102.5
+    assert Answers(counts={"202": 5, "201": 2, "409 sold_out": 1}).accepted == 7

@@ -1,6 +1,8 @@
 """Processor time: whose it was, and how much of it an order cost."""
 
-from bench.usage import Reading, Usage
+import pytest
+
+from bench.usage import Reading, Usage, growth
 
 
 def test_what_nobody_of_ours_used_was_used_by_others() -> None:
@@ -23,3 +25,12 @@ def test_time_is_shared_out_among_the_requests() -> None:
 
 def test_no_request_has_no_price() -> None:
     assert Usage({"web": 2.0}, 0.0).per(0) == {}
+
+
+def test_growth_is_that_of_the_process_that_grew_most() -> None:
+    assert growth([30.0, 100.0, 101.0], [30.0, 104.5, 99.0]) == 4.5
+
+
+def test_growth_is_not_told_of_processes_that_came_or_went() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        growth([30.0, 100.0], [30.0])
