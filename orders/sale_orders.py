@@ -119,21 +119,36 @@ def _order(terms: SaleTerms, key: RequestKey, wanted: SaleRequest) -> Order:
     if (refusal := _refusal(answer, terms)) is not None:
         raise refusal
     failpoint("gate.admitted")
-    order = make(datetime.fromtimestamp(answer.at, UTC))
     try:
-        return _place(order, terms)
+        return _place(make(datetime.fromtimestamp(answer.at, UTC)), terms)
     except (Refusal, IntegrityError) as error:
-        if answer.verdict is Verdict.ADMITTED and _stored_nothing(order, error):
-            gate.release(request)
+        # Of those two nobody knows yet what the database did.
+        if answer.verdict is Verdict.ADMITTED and not isinstance(
+            error, Unavailable | RequestInProgress
+        ):
+            _release(request, key, terms)
         raise
 
 
-def _stored_nothing(order: Order, error: Refusal | IntegrityError) -> bool:
-    """Whether the order that ended in `error` is surely not there. A duplicate may be itself: its
-    COMMIT arrived, the answer did not, and it was stored again."""
-    if isinstance(error, IntegrityError):
-        return not Order.objects.filter(order_no=order.order_no).exists()
-    return not isinstance(error, Unavailable | RequestInProgress)
+def _release(request: gate.Request, key: RequestKey, terms: SaleTerms) -> None:
+    """Gives the gate back what it has taken off for this request; unless an order has its key: one
+    of a repeat that was faster, or its own, whose COMMIT arrived and the answer did not. Then the
+    units are that order's, and only what it has fewer (or more) of is given back."""
+    stored = Order.objects.filter(
+        user_id=key.user_id,
+        idempotency_route=key.route,
+        idempotency_key=key.key,
+        sale_id=terms.sale_id,
+    )
+    snapshot = stored.values_list("snapshot", flat=True).first()
+    if snapshot is None:
+        gate.release(request)
+        return
+    surplus = request.count - sum(line["count"] for line in snapshot)
+    if surplus and terms.per_user_limit is None:
+        gate.raise_by(request.pool_id, units=surplus)
+    elif surplus:
+        gate.raise_by(request.pool_id, users={request.user_id: surplus})
 
 
 def _place(order: Order, terms: SaleTerms) -> Order:

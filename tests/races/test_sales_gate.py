@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from goods.sales.services import sale_end, sale_pause, sale_resume
+from orders import sale_orders
 from orders.models import Order
 from shop.pools import gate, gatekeeping
 from shop.pools.gate import Verdict
@@ -58,6 +59,27 @@ def test_a_commit_whose_answer_is_lost_is_one_order_and_one_unit_at_the_gate(how
     assert buy(user, sale, key="k").order_no == order.order_no
     assert in_step(sale)
     assert_sold(sale, units=1, of=5)
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+@pytest.mark.parametrize("counts", [(1, 1), (1, 3), (3, 1)])
+def test_a_repeat_that_overtakes_its_first_takes_its_units_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, counts: tuple[int, int], limit: int | None
+) -> None:
+    """The gate has let the first through; the repeat, maybe of another body, is stored before."""
+    first, repeat = counts
+    sale, [user] = sale_of(GATED, stock=10, per_user_limit=limit), make_users(1)
+    overtakes = iter([partial(buy, user, sale, count=repeat, key="k")])
+    monkeypatch.setattr(
+        sale_orders, "failpoint", lambda name: next(overtakes, lambda: None)() and None
+    )
+
+    code = code_of(partial(buy, user, sale, count=first, key="k"))
+
+    assert code == ("" if first == repeat else "idempotency_key_reused")
+    assert gatekeeping.figures(sale.pool_id)["remaining"] == 10 - repeat
+    assert in_step(sale)
+    assert_sold(sale, units=repeat, of=10)
 
 
 # --- what a gate did not hear
