@@ -1,0 +1,1 @@
+"""Periods whose numbered shares are sold, and draws that anyone can check."""
