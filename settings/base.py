@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "shop",
     "shop.accounts",
     "shop.pools",
+    "shop.wallet",
     "goods",
     "goods.sales",
     "orders",
@@ -172,6 +173,9 @@ CAPTCHA_SECONDS = env.int("CAPTCHA_SECONDS", default=180)
 CAPTCHA_RATE_PER_USER = (30, 300)
 # The windows, in seconds, that a sale's rates count in.
 SALE_RATE_SECONDS = {"user": 5, "address": 1, "all": 1}
+# --- wallets
+# Points that a new shopper is given.
+SIGNUP_POINTS = env.int("SIGNUP_POINTS", default=0)
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
 

@@ -134,6 +134,13 @@ class Ended(Refusal):
     detail = _("This has ended.")
 
 
+class InsufficientBalance(Refusal):
+    """`currency`; `balance`: what the wallet has, and `amount`: what this takes (fen or points)."""
+
+    status, code = 409, "insufficient_balance"
+    detail = _("There is not enough in your wallet.")
+
+
 class OrderState(Refusal):
     """`order_status`: the state that does not allow the step."""
 

@@ -27,6 +27,7 @@ from shop.accounts.models import Address, User
 from shop.accounts.selectors import address_of, addresses_of
 from shop.errors import AuthenticationFailed, Invalid
 from shop.transactions import is_duplicate, run
+from shop.wallet.services import grant_sign_up
 
 REGISTER = "register"
 # More than anybody has; it bounds a list and a lock.
@@ -83,7 +84,9 @@ def register(request: HttpRequest, *, username: str, password: str) -> Session:
 def _create_user(username: str, hashed: str) -> User:
     taken = User.objects.filter(username__iexact=username).first()
     if taken is None:
-        return User.objects.create(username=username, password=hashed)
+        user = User.objects.create(username=username, password=hashed)
+        grant_sign_up(user.pk)
+        return user
     if taken.password == hashed:  # salted: ours, by a COMMIT whose answer was lost
         return taken
     _refuse_username()

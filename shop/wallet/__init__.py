@@ -1,0 +1,1 @@
+"""The wallet: a double-entry ledger of users' money and points."""

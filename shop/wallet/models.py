@@ -1,0 +1,120 @@
+"""The ledger: accounts, transactions and their postings. `shop.wallet.services` alone writes them.
+
+Every amount is an integer: fen where the currency is `cny`, points where it is `points`. A
+transaction's postings sum to zero in each currency, and neither is ever edited. A user's account
+keeps its balance beside its postings, because a payment decides by it. An account of the house
+keeps none: it is summed when somebody asks, so that no payment waits for another at the row of
+`sales`. Nobody points an enforced foreign key at an account: its shared lock would wait for, or
+deadlock with, the UPDATE that follows it.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from shop.fields import ExactCharField
+
+
+class Currency(models.TextChoices):
+    """What is counted, and in which unit."""
+
+    CNY = "cny", _("money (fen)")
+    POINTS = "points", _("points")
+
+
+class House(models.TextChoices):
+    """The house's accounts, by what they are for: where a user's amounts come from and go to."""
+
+    TOP_UPS = "top_ups", _("top-ups: money that providers hold for us")
+    SALES = "sales", _("sales: orders paid and refunded")
+    LOTTERY = "lottery", _("lottery: shares bought and returned")
+    PACKETS = "packets", _("red packets: sent, and not grabbed yet")
+    GRANTS = "grants", _("grants: given by the house")
+    CORRECTIONS = "corrections", _("corrections by operators")
+
+
+class Account(models.Model):
+    """One currency of one user, or of the house for one purpose."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    house = models.CharField(_("of the house"), max_length=12, choices=House.choices, null=True)
+    currency = models.CharField(_("currency"), max_length=6, choices=Currency.choices)
+    balance = models.BigIntegerField(_("balance"), null=True)
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "currency"], name="account_of_user"),
+            models.UniqueConstraint(fields=["house", "currency"], name="account_of_house"),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, house__isnull=True, balance__isnull=False)
+                | Q(user__isnull=True, house__isnull=False, balance__isnull=True),
+                name="account_has_one_owner",
+            ),
+            models.CheckConstraint(
+                condition=Q(balance__gte=0), name="account_balance_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        owner = self.house or f"user {self.user_id}"
+        return f"{owner} ({self.currency})"
+
+
+class Transaction(models.Model):
+    """One thing that happened to money or points: a payment, a grant, a batch of a draw's returns.
+
+    Its reference is unique, so that nothing is booked twice, whoever repeats it.
+    """
+
+    reference = ExactCharField(_("reference"), max_length=64, unique=True)
+    # What happened, in the word of the app behind it: "payment", "entry", "grab".
+    kind = models.CharField(_("kind"), max_length=20)
+    reason = models.CharField(_("reason"), max_length=200, blank=True, default="")
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("operator"),
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(_("made at"), auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.reference}"
+
+
+class Posting(models.Model):
+    """What one transaction adds to (negative: takes from) one account."""
+
+    transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, related_name="postings")
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.PROTECT,
+        related_name="postings",
+        db_constraint=False,
+        db_index=False,
+    )
+    amount = models.BigIntegerField(_("amount"))
+    # What it is for: an entry, an order; of a batch's postings each has its own.
+    reference = ExactCharField(_("reference"), max_length=64)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount=0), name="posting_amount_not_zero"),
+        ]
+        # An account's statement, newest first; with the amount, so that its sum is read here too.
+        indexes = [models.Index(fields=["account", "id", "amount"], name="posting_of_account")]
+
+    def __str__(self) -> str:
+        return f"{self.amount:+d} ({self.reference})"
