@@ -28,7 +28,7 @@ from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
 from shop.backoffice import FactsAdmin, money_column
 from shop.errors import Refusal
-from shop.pools.strategies import Shortage
+from shop.pools.refusals import Shortage
 from shop.transactions import is_duplicate, run
 
 

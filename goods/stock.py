@@ -20,7 +20,7 @@ from shop.accounts.models import User
 from shop.errors import Invalid
 from shop.pools import services as pools
 from shop.pools.models import Movement, Pool, PoolMovement
-from shop.pools.strategies import Shortage
+from shop.pools.refusals import Shortage
 from shop.transactions import is_duplicate, run
 
 # Units of one change of stock; far below what the counter's column holds.

@@ -28,12 +28,13 @@ from django.utils.translation import gettext_lazy as _
 from orders import lifecycle
 from orders.forms import AcceptForm, RefuseForm, ShipForm
 from orders.models import Order, ShippingMethod
-from orders.pending import FAILURE_LABELS, INTERNAL, was_given_up
+from orders.pending import FAILURE_LABELS, was_given_up
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
 from shop.backoffice import Step, SteppedAdmin, money_column, ticked
 from shop.errors import Refusal
+from shop.pools.waiting import INTERNAL
 
 ORDER_NO = re.compile(r"[0-9]{24}", re.ASCII)
 SALE_ID = re.compile(r"[0-9]{1,18}", re.ASCII)

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils.translation import gettext
 
-from goods.sales.models import Placement
 from orders import cart
 from orders.basket import Basket, BasketLine, quote
 from orders.models import Order
 from orders.pending import checkout_queue
-from orders.placement import Queued, place_direct, place_queued
+from orders.placement import place_direct, place_queued
 from shop.accounts.selectors import address_snapshot
 from shop.api.idempotency import Answer, RequestKey, once
-from shop.errors import Busy, Ended, InsufficientStock, Invalid, PriceChanged, SoldOut
+from shop.errors import Busy, Ended, Invalid, PriceChanged
 from shop.numbers import new_number
+from shop.pools.models import Placement
+from shop.pools.refusals import No, refusal_of, short
 from shop.pools.services import Terms
-from shop.pools.strategies import Closed, Shortage
+from shop.pools.waiting import Queued
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
@@ -70,17 +71,15 @@ def _place_basket(user: "User", key: RequestKey, checkout: Checkout) -> Order:
 
     order = _new_order(basket, key=key, address=address, checkout=checkout)
     if settings.CHECKOUT_PLACEMENT == Placement.QUEUED:
-        return place_queued(order, queued=Queued(checkout_queue(), limit=settings.PENDING_LIMIT))
+        return place_queued(order, queued=Queued(checkout_queue()))
     try:
         return place_direct(
             order,
             terms={line.pool_id: Terms(strategy=line.strategy) for line in basket.lines},
             alongside=partial(_lose_cart, user, wanted, checkout),
         )
-    except Shortage as shortage:
-        raise _short(_line_of(basket, shortage.pool_id), shortage.available) from shortage
-    except Closed as closed:
-        raise Ended(sku=_line_of(basket, closed.pool_id).sku_id) from closed
+    except No as no:
+        raise refusal_of(no, sku=_line_of(basket, no.pool_id).sku_id) from no
 
 
 def _lose_cart(user: "User", wanted: Mapping[int, int], checkout: Checkout) -> None:
@@ -97,7 +96,7 @@ def _refuse_early(basket: Basket, checkout: Checkout) -> None:
         if not line.is_open:
             raise Ended(sku=line.sku_id)
         if line.stock < line.count:
-            raise _short(line, line.stock)
+            raise short(line.stock, sku=line.sku_id)
 
 
 def _new_order(
@@ -124,9 +123,3 @@ def _new_order(
 
 def _line_of(basket: Basket, pool_id: int) -> BasketLine:
     return next(line for line in basket.lines if line.pool_id == pool_id)
-
-
-def _short(line: BasketLine, available: int) -> SoldOut | InsufficientStock:
-    if available == 0:
-        return SoldOut(sku=line.sku_id)
-    return InsufficientStock(sku=line.sku_id, available=available)

@@ -14,7 +14,7 @@ from django.db import transaction
 from orders.models import Order
 from orders.payments.models import OPEN, Payment, Refund
 from orders.payments.services import payments_abandon, refund_decide
-from orders.pending import INTERNAL, checkout_queue
+from orders.pending import checkout_queue
 from orders.selectors import is_overdue, order_locked
 from orders.settlement import tell_gates
 from orders.states import State
@@ -25,6 +25,7 @@ from shop.errors import OrderState
 from shop.pools import gate
 from shop.pools.models import Pool
 from shop.pools.tasks import drain_bell
+from shop.pools.waiting import INTERNAL
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
@@ -241,12 +242,6 @@ def _given_up(order_no: str) -> Order:
 def _tell_gates_it_waits(order: Order) -> None:
     """Its units can't be had by others while it waits: the opposite of `settlement.tell_gates`."""
     counts = {line["pool"]: line["count"] for line in order.snapshot}
-    gated = Pool.objects.filter(pk__in=counts, gated=True)
-    for pool_id, limit in gated.values_list("pk", "per_user_limit"):
-        # A gate counts users only where a limit holds.
-        tell = (
-            partial(gate.raise_by, pool_id, units=-counts[pool_id])
-            if limit is None
-            else partial(gate.raise_by, pool_id, users={order.user_id: -counts[pool_id]})
-        )
-        transaction.on_commit(tell, robust=True)
+    for pool_id in Pool.objects.filter(pk__in=counts, gated=True).values_list("pk", flat=True):
+        held = {order.user_id: -counts[pool_id]}
+        transaction.on_commit(partial(gate.raise_by, pool_id, users=held), robust=True)

@@ -12,7 +12,7 @@ from goods.sales.models import FlashSale
 from orders.states import State
 from shop.api.idempotency import Keyed, unique_key
 from shop.fields import ExactCharField
-from shop.pools.models import Pool, Queue
+from shop.pools.models import Pool, Waits
 
 
 class ShippingMethod(models.Model):
@@ -64,7 +64,7 @@ class CartItem(models.Model):
         return f"{self.sku_id} x {self.count}"
 
 
-class Order(Keyed):
+class Order(Keyed, Waits):
     """What a shopper was promised, priced at the server when it was placed.
 
     `snapshot` holds the priced lines as they are shown for ever: a list of {sku, pool,
@@ -108,12 +108,6 @@ class Order(Keyed):
     )
     # The sale token that it was placed with: no token buys twice, whatever Redis forgets.
     token_id = ExactCharField(max_length=32, null=True, unique=True, editable=False)
-    # Where a pending order waits; null as soon as it is settled, so the index holds the waiting.
-    queue = models.ForeignKey(
-        Queue, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
-    )
-    # Settlings that ended in an error of ours.
-    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     # Its lines leave the shopper's cart when it is settled.
     from_cart = models.BooleanField(default=False, editable=False)
     address = models.JSONField(_("address"), null=True)

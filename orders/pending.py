@@ -1,13 +1,10 @@
-"""Orders that wait: how the drain finds and settles them (`shop.pools.kinds`), and how a request
-tells that too many do."""
+"""Orders that wait: how the drain finds and settles them, and what gates know of them
+(`shop.pools.kinds`)."""
 
-import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
 
-from django.conf import settings
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -19,14 +16,13 @@ from goods.sales.services import QUEUE_KIND
 from orders.models import Order
 from orders.settlement import PendingOrder, settle_pending, write_failed
 from orders.states import State
-from shop.errors import Busy, Ended, PermissionDenied, PurchaseLimit, SoldOut
+from shop.errors import Ended, PermissionDenied, PurchaseLimit, SoldOut
 from shop.pools.kinds import GateTerms, pool_kinds, queue_kinds
 from shop.pools.models import Queue
+from shop.pools.waiting import INTERNAL, WaitingRows
 
 # The queue of cart checkout; each sale has one of its own.
 CHECKOUT = "checkout"
-# What an order failed of whose settling ended in an error of ours, time and again.
-INTERNAL = "internal"
 # The words for operators; clients are told the codes.
 FAILURE_LABELS: Mapping[str, "str | Promise"] = {
     SoldOut.code: _("sold out"),
@@ -39,42 +35,20 @@ FAILURE_LABELS: Mapping[str, "str | Promise"] = {
 NEWEST = 5_000
 # What settling reads of an order, by the fields of PendingOrder.
 SETTLED_FROM = ("pk", "order_no", "user_id", "snapshot", "total_fen", "from_cart", Now())
-# A count of the waiting serves this process for so many seconds, where it may be large.
-COUNT_SECONDS = 0.2
-SMALL = 200
 
 
-class OrderQueue:
+class OrderQueue(WaitingRows[PendingOrder]):
     """`shop.pools.kinds.QueueKind` for orders."""
 
-    def waiting(self) -> Sequence[int]:
-        rows = Order.objects.filter(queue__isnull=False)
-        return list(rows.order_by("queue_id").values_list("queue_id", flat=True).distinct())
+    model = Order
+    columns = SETTLED_FROM
+    row = PendingOrder
 
-    def pending(
-        self, queue_id: int, *, most: int, only: Collection[int] | None, without: Collection[int]
-    ) -> Sequence[PendingOrder]:
-        rows = Order.objects.filter(queue_id=queue_id).order_by("pk")
-        if only is not None:
-            rows = rows.filter(pk__in=only)
-        if without:
-            rows = rows.exclude(pk__in=without)
-        locked = rows.select_for_update(skip_locked=True)
-        return [PendingOrder(*row) for row in locked.values_list(*SETTLED_FROM)[:most]]
-
-    def waits(self, queue_id: int, *, without: Collection[int]) -> bool:
-        return Order.objects.filter(queue_id=queue_id).exclude(pk__in=without).exists()
-
-    def settle(self, rows: Sequence[Any]) -> None:
+    def settle(self, rows: Sequence[PendingOrder]) -> None:
         settle_pending(rows)
 
-    def failed(self, row_id: int) -> None:
-        waiting = Order.objects.select_for_update().filter(pk=row_id, status=State.PENDING)
-        for row in list(waiting.values_list(*SETTLED_FROM)):
-            order = PendingOrder(*row)
-            waiting.update(attempts=F("attempts") + 1)
-            if waiting.filter(attempts__gte=settings.DRAIN_ATTEMPTS).exists():
-                write_failed([order], {order.pk: INTERNAL})
+    def give_up(self, row: PendingOrder) -> None:
+        write_failed([row], {row.pk: INTERNAL})
 
 
 class SalePool:
@@ -135,18 +109,3 @@ def checkout_queue() -> int:
 
 
 _queues: dict[str, int] = {}
-_counts: dict[int, tuple[float, int]] = {}
-
-
-def refuse_when_full(queue_id: int, *, limit: int) -> None:
-    """Raises Busy when `limit` orders wait in the queue: it can't be emptied as fast as it fills.
-
-    A large number is counted a few times a second only, so it may be passed by what comes in
-    between.
-    """
-    counted_at, count = _counts.get(queue_id, (0.0, 0))
-    if limit <= SMALL or time.monotonic() - counted_at > COUNT_SECONDS:
-        count = Order.objects.filter(queue_id=queue_id).order_by().values("pk")[:limit].count()
-        _counts[queue_id] = (time.monotonic(), count)
-    if count >= limit:
-        raise Busy

@@ -5,40 +5,27 @@ statement that touches no counter; the drain takes its units with those of many 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 
 from orders.models import Order
-from orders.pending import refuse_when_full
 from orders.settlement import settle
 from orders.states import State
 from shop import transactions
 from shop.api.idempotency import insert
 from shop.pools.services import Terms, admitted
-from shop.pools.tasks import drain_bell
+from shop.pools.waiting import Queued, wait_in
 
 ACCEPTED = 202
 CREATED = 201
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """Into which queue, and how many orders may be waiting in it."""
-
-    queue_id: int
-    limit: int
-
-
 def place_queued(order: Order, *, queued: Queued) -> Order:
     """Stores the order as pending. Raises Busy, Unavailable, RequestInProgress, IntegrityError."""
-    refuse_when_full(queued.queue_id, limit=queued.limit)
     order.status = State.PENDING
-    order.queue_id = queued.queue_id
     order.first_status = ACCEPTED
-    transactions.run_statement(lambda: insert(order))
-    drain_bell.ring(queued.queue_id)
+    wait_in(order, queued)
     return order
 
 

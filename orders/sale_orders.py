@@ -2,49 +2,33 @@
 
 The gate first (where the sale has one), then the one step that all orders share
 (`orders.placement`). Prices, window and protection come from the sale's own terms; nothing that a
-request says about them is looked at. A refusal of the database after the gate has let somebody
-through is told to the gate; an outcome that nobody knows is not.
+request says about them is looked at.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import ceil
+from datetime import datetime
+from functools import partial
 
-from django.conf import settings
 from django.db import IntegrityError
 
 from goods.sales.admission import refuse_outside_window
-from goods.sales.models import Placement, Protection
+from goods.sales.models import Protection
 from goods.sales.selectors import SaleTerms, sale_terms_lately
 from goods.sales.tokens import sale_token_verify
 from orders import shield
 from orders.models import Order
-from orders.placement import Queued, place_direct, place_queued
+from orders.placement import place_direct, place_queued
 from shop.accounts.models import User
 from shop.accounts.selectors import address_snapshot
 from shop.api.idempotency import Answer, RequestKey, once
-from shop.errors import (
-    Ended,
-    InsufficientStock,
-    NotStarted,
-    Paused,
-    PermissionDenied,
-    PurchaseLimit,
-    RateLimited,
-    Refusal,
-    RequestInProgress,
-    SoldOut,
-    TokenRequired,
-    Unavailable,
-)
-from shop.failpoints import failpoint
+from shop.errors import Ended, PermissionDenied, PurchaseLimit, SoldOut, TokenRequired
 from shop.numbers import new_number
 from shop.pools import gate
-from shop.pools.gate import Verdict
-from shop.pools.limits import LimitReached
+from shop.pools.models import Placement
+from shop.pools.passage import passage
+from shop.pools.refusals import No, refusal_of, short
 from shop.pools.services import Terms
-from shop.pools.strategies import Closed, Shortage
-from shop.pools.tasks import rebuild_bell
+from shop.pools.waiting import Queued
 from shop.transactions import is_duplicate
 
 
@@ -106,7 +90,7 @@ def _order(terms: SaleTerms, key: RequestKey, wanted: SaleRequest) -> Order:
     if not terms.gated:
         refuse_outside_window(terms)
         if terms.available < wanted.count:
-            raise _short(terms, terms.available)
+            raise short(terms.available, sku=terms.sku_id)
         return _place(make(terms.read_at), terms)
     request = gate.Request(
         pool_id=terms.pool_id,
@@ -115,46 +99,30 @@ def _order(terms: SaleTerms, key: RequestKey, wanted: SaleRequest) -> Order:
         key=key.key,
         address=wanted.client_address,
     )
-    answer = gate.admit(request)
-    if (refusal := _refusal(answer, terms)) is not None:
-        raise refusal
-    failpoint("gate.admitted")
-    try:
-        return _place(make(datetime.fromtimestamp(answer.at, UTC)), terms)
-    except (Refusal, IntegrityError) as error:
-        # Of those two nobody knows yet what the database did.
-        if answer.verdict is Verdict.ADMITTED and not isinstance(
-            error, Unavailable | RequestInProgress
-        ):
-            _release(request, key, terms)
-        raise
+    with passage(
+        request,
+        stored=partial(_stored, key, terms),
+        opens_at=terms.starts_at,
+        about={"sku": terms.sku_id},
+    ) as passed:
+        return _place(make(passed.at), terms)
 
 
-def _release(request: gate.Request, key: RequestKey, terms: SaleTerms) -> None:
-    """Gives the gate back what it has taken off for this request; unless an order has its key: one
-    of a repeat that was faster, or its own, whose COMMIT arrived and the answer did not. Then the
-    units are that order's, and only what it has fewer (or more) of is given back."""
-    stored = Order.objects.filter(
+def _stored(key: RequestKey, terms: SaleTerms) -> int | None:
+    """Units of the order of this sale that has this key."""
+    orders = Order.objects.filter(
         user_id=key.user_id,
         idempotency_route=key.route,
         idempotency_key=key.key,
         sale_id=terms.sale_id,
     )
-    snapshot = stored.values_list("snapshot", flat=True).first()
-    if snapshot is None:
-        gate.release(request)
-        return
-    surplus = request.count - sum(line["count"] for line in snapshot)
-    if surplus and terms.per_user_limit is None:
-        gate.raise_by(request.pool_id, units=surplus)
-    elif surplus:
-        gate.raise_by(request.pool_id, users={request.user_id: surplus})
+    snapshot = orders.values_list("snapshot", flat=True).first()
+    return None if snapshot is None else sum(line["count"] for line in snapshot)
 
 
 def _place(order: Order, terms: SaleTerms) -> Order:
     if terms.placement == Placement.QUEUED:
-        limit = terms.concurrency_limit or settings.PENDING_LIMIT
-        return place_queued(order, queued=Queued(terms.queue_id, limit=limit))
+        return place_queued(order, queued=Queued(terms.queue_id, limit=terms.concurrency_limit))
     try:
         return place_direct(
             order,
@@ -162,46 +130,14 @@ def _place(order: Order, terms: SaleTerms) -> Order:
             concurrency=terms.concurrency_limit,
             alongside=lambda: _refuse_disabled(order.user_id),
         )
-    except Shortage as shortage:
-        raise _short(terms, shortage.available) from shortage
-    except LimitReached as reached:
-        raise PurchaseLimit(limit=reached.limit) from reached
-    except Closed as closed:
-        raise Ended(sku=terms.sku_id) from closed
+    except No as no:
+        raise refusal_of(no, sku=terms.sku_id) from no
 
 
 def _refuse_disabled(user_id: int) -> None:
     """The access token was trusted so far; who takes units must still be allowed to."""
     if not User.objects.filter(pk=user_id, is_active=True).exists():
         raise PermissionDenied
-
-
-def _refusal(answer: gate.Answer, terms: SaleTerms) -> Refusal | None:
-    """What a verdict is called in an answer; None: go on."""
-    match answer.verdict:
-        case Verdict.ADMITTED | Verdict.KNOWN:
-            return None
-        case Verdict.COLD:
-            rebuild_bell.ring(terms.pool_id)
-            return Unavailable()
-        case Verdict.PAUSED:
-            return Paused()
-        case Verdict.NOT_STARTED:
-            return NotStarted(starts_at=terms.starts_at.isoformat())
-        case Verdict.ENDED:
-            return Ended(sku=terms.sku_id)
-        case Verdict.RATE_LIMITED:
-            return RateLimited(retry_after=ceil(answer.figure / 1e6))
-        case Verdict.PURCHASE_LIMIT:
-            return PurchaseLimit(limit=answer.figure)
-        case Verdict.SOLD_OUT:
-            return _short(terms, answer.figure)
-
-
-def _short(terms: SaleTerms, available: int) -> SoldOut | InsufficientStock:
-    if available <= 0:
-        return SoldOut(sku=terms.sku_id)
-    return InsufficientStock(sku=terms.sku_id, available=available)
 
 
 def _new_order(

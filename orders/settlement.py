@@ -23,9 +23,10 @@ from shop.accounts.models import User
 from shop.numbers import new_number
 from shop.pools import gate
 from shop.pools import services as pools
-from shop.pools.limits import LimitReached
+from shop.pools.batch import Grant, take_batch
+from shop.pools.refusals import failure_of
 from shop.pools.services import Claim, Terms
-from shop.pools.strategies import Closed, Shortage, Take
+from shop.pools.strategies import Take
 from shop.statements import insert_values
 
 LINE = ("order_id", "sku_id", "pool_id", "reference", "price_fen", "count", "given_back")
@@ -34,13 +35,6 @@ MOVED = f"""
     INSERT INTO {OrderMove._meta.db_table} (order_id, source, target, actor, reason, created_at)
     SELECT id, '{State.PENDING}', %s, 'drain', '', %s FROM {Order._meta.db_table}
     WHERE id IN """  # noqa: S608
-
-# What a pool's refusal is called in an order that failed of it.
-FAILURES: Mapping[type[Exception], str] = {
-    Shortage: errors.SoldOut.code,
-    LimitReached: errors.PurchaseLimit.code,
-    Closed: errors.Ended.code,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +67,13 @@ def settle_pending(orders: Sequence[PendingOrder]) -> None:
     failures = _disabled(orders)
     candidates = [order for order in orders if order.pk not in failures]
     reference = f"batch-{new_number(now)}"
-    verdicts = pools.take_batch([claim_of(order) for order in candidates], reference=reference)
+    verdicts = take_batch([claim_of(order) for order in candidates], reference=reference)
     settled = []
-    for order, refusal in zip(candidates, verdicts, strict=True):
-        if refusal is None:
+    for order, verdict in zip(candidates, verdicts, strict=True):
+        if isinstance(verdict, Grant):
             settled.append(order)
         else:
-            failures[order.pk] = FAILURES[type(refusal)]
+            failures[order.pk] = failure_of(verdict)
     _write_settled(settled, reference=reference, now=now)
     write_failed([order for order in orders if order.pk in failures], failures)
 

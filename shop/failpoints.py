@@ -21,7 +21,7 @@ NAMES = {
     "drain.settled": "a batch is settled, nothing is committed",
     "drain.after": "a batch is committed, its gate and its next bell do not know yet",
     "gate.rebuild": "the database is read, the gate is not in place yet",
-    "sale.end": "what waited is settled, the pool is not closed yet",
+    "pool.end": "what waited is settled, the pool is not closed yet",
     "payment.provider.after": "the provider has answered, we have not written it down",
     "refund.provider.after": "the provider has refunded, we have not written it down",
     "sandbox.succeed.after": "the sandbox holds the money, its notification is not sent",

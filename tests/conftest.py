@@ -9,7 +9,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from goods.sales import selectors as sales
 from orders import pending, shield
 from shop.accounts.models import User
-from shop.pools import gate
+from shop.pools import gate, waiting
 from tests.factories import make_user
 
 
@@ -25,7 +25,7 @@ def _remembers_nothing() -> None:
     shield.forget()
     sales._read.clear()
     pending._queues.clear()
-    pending._counts.clear()
+    waiting.forget()
     gate._down.until = 0.0
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from django.utils import timezone
 
 from goods.models import Category, Goods, Sku
-from goods.sales.models import FlashSale, Placement
+from goods.sales.models import FlashSale
 from goods.sales.services import SalePlan, sale_schedule
 from goods.services import sku_create
 from orders.checkout import Checkout, order_place
@@ -18,6 +18,7 @@ from orders.payments.services import payment_start, sandbox_succeed
 from orders.sale_orders import SaleRequest, sale_order_place
 from shop.accounts.models import Address, User
 from shop.api.idempotency import RequestKey
+from shop.pools.models import Placement
 
 _serial = count(1)
 

@@ -13,12 +13,12 @@ from bench.inside import shop
 from bench.load import Answers, Purchases
 from bench.sales import Outcome, Settling, Way
 from bench.verdict import Tally
-from goods.sales.models import FlashSale, Placement
+from goods.sales.models import FlashSale
 from goods.sales.services import SalePlan, sale_end, sale_schedule
 from orders.models import Order, OrderLine, OrderMove
 from orders.rehearsal.figures import percentile
 from orders.states import State
-from shop.pools.models import Pool, Strategy
+from shop.pools.models import Placement, Pool, Strategy
 
 # Requests allowed: more than anybody sends here, so that they are counted and turn nobody away.
 RATE_PER_USER, RATE_PER_ADDRESS, RATE_IN_ALL = 1_000, 50_000, 50_000

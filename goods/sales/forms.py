@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from goods.forms import new_reference
 from goods.models import Sku
-from goods.sales.models import Placement, Protection
+from goods.sales.models import Protection
 from goods.sales.services import MAX_PRICE_FEN, SalePlan
 from goods.stock import MAX_UNITS
 from shop.pools import gate
-from shop.pools.models import Strategy
+from shop.pools.models import Placement, Strategy
 
 MINUTES = "%Y-%m-%dT%H:%M"
 

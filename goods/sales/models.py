@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from goods.models import Sku
-from shop.pools.models import Pool, Queue
+from shop.pools.models import Placement, Pool, Queue
 
 POOL_KIND = "flash_sale"
 
@@ -21,13 +21,6 @@ class Protection(models.TextChoices):
     NONE = "none", _("nothing")
     TOKEN = "token", _("a one-time token")
     CAPTCHA = "captcha", _("a one-time token for a solved picture")
-
-
-class Placement(models.TextChoices):
-    """When the counter is taken."""
-
-    DIRECT = "direct", _("direct: in the request")
-    QUEUED = "queued", _("queued: Celery, for many orders at once")
 
 
 class FlashSale(models.Model):

@@ -20,14 +20,14 @@ from django.utils.translation import gettext
 from redis import RedisError
 
 from goods.models import Sku
-from goods.sales.models import POOL_KIND, FlashSale, Placement, Protection
+from goods.sales.models import POOL_KIND, FlashSale, Protection
 from goods.stock import MAX_UNITS
 from shop.errors import Ended, InsufficientStock, Invalid, Refusal, Unavailable
-from shop.failpoints import failpoint
-from shop.pools import drain, gate, gatekeeping
+from shop.pools import gate, gatekeeping
 from shop.pools import services as pools
-from shop.pools.models import Movement, Pool, Queue, Strategy
-from shop.pools.strategies import Shortage
+from shop.pools.ending import end
+from shop.pools.models import Movement, Placement, Pool, Queue, Strategy
+from shop.pools.refusals import Shortage
 from shop.transactions import is_duplicate, run
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 # The kind of the queues that sales have: orders wait in them (`orders.pending`).
 QUEUE_KIND = "orders"
-# Rounds of settling before an end; each yields after a while, and nothing new comes in.
-DRAIN_ROUNDS = 100
 # Ten billion yuan: no order's total outgrows its column.
 MAX_PRICE_FEN = 10**12
 OPTIONAL_NUMBERS = (
@@ -244,16 +242,10 @@ def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:
     """
     run(lambda: _close_window(sale, operator))
     _tell_gate(sale)
-    left = None
-    for last in (*[False] * DRAIN_ROUNDS, True):
-        drain.drain(sale.queue_id)
-        failpoint("sale.end")
-        left = run(partial(_close_pool, sale, force=last))
-        if left is not None:
-            break
+    left = end(sale.queue_id, partial(_close_pool, sale))
     if sale.pool.gated:
         gate.fade(sale.pool_id)
-    return left or 0
+    return left
 
 
 def _close_window(sale: FlashSale, operator: "User | None") -> None:
@@ -268,12 +260,9 @@ def _close_window(sale: FlashSale, operator: "User | None") -> None:
         _log(sale, operator, "Ended")
 
 
-def _close_pool(sale: FlashSale, *, force: bool) -> int | None:
-    """Closes the pool and moves what is left; None, and nothing done, while something waits (unless
-    by `force`). What surfaces later finds the pool closed, and fails as `ended`."""
-    list(Queue.objects.select_for_update().filter(pk=sale.queue_id).values_list("pk"))
-    if drain.has_waiting(sale.queue_id) and not force:
-        return None
+def _close_pool(sale: FlashSale) -> int:
+    """Closes the pool and moves what is left; what surfaces later finds it closed, and fails as
+    `ended`."""
     by_id = {pool.pk: pool for pool in Pool.objects.locked([sale.pool_id, sale.sku.pool_id])}
     Pool.objects.filter(pk=sale.pool_id).update(open=False)
     left: int = by_id[sale.pool_id].available

@@ -104,8 +104,9 @@ def request_key(request: Request, *, route: str) -> RequestKey:
 M = TypeVar("M", bound=Keyed)
 
 
-def insert(row: Keyed) -> None:
-    """Inserts the keyed row, first thing in its transaction: duplicates of the request wait here.
+def insert(row: models.Model) -> None:
+    """Inserts a row whose request has a unique index, first thing in its transaction: duplicates of
+    the request wait here.
 
     Raises RequestInProgress when the first of them is not done within the lock wait time (one
     second), IntegrityError when it was.

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import F
 
 from shop.pools.models import PoolUser
+from shop.pools.refusals import LimitReached
 
 Holding = tuple[int, int]  # pool id, user id
 
@@ -29,15 +30,6 @@ _TAKE = (
     f"UPDATE {PoolUser._meta.db_table} SET taken = taken + %s"  # noqa: S608
     " WHERE pool_id = %s AND user_id = %s AND taken + %s <= %s"
 )
-
-
-class LimitReached(Exception):
-    """One user would hold more than `limit` units of a pool."""
-
-    def __init__(self, pool_id: int, limit: int) -> None:
-        super().__init__(f"limit of {limit} at pool {pool_id}")
-        self.pool_id = pool_id
-        self.limit = limit
 
 
 def take_within(*, pool_id: int, user_id: int, count: int, limit: int) -> None:

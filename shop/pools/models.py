@@ -23,6 +23,13 @@ class Strategy(models.TextChoices):
     OPTIMISTIC = "optimistic", _("optimistic (conditional UPDATE)")
 
 
+class Placement(models.TextChoices):
+    """When a pool's counter is taken."""
+
+    DIRECT = "direct", _("direct: in the request")
+    QUEUED = "queued", _("queued: Celery, for many orders at once")
+
+
 class PoolQuerySet(models.QuerySet["Pool"]):
     def locked(self, pool_ids: Iterable[int]) -> "PoolQuerySet":
         """The one way rows are locked: these pools, by ascending id, whoever asks."""
@@ -138,3 +145,18 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return str(self.name)
+
+
+class Waits(models.Model):
+    """What may wait in a queue until it is settled: an order, an entry, a grab."""
+
+    # Null as soon as it is settled, so the index holds the waiting. Not enforced: a shared lock on
+    # the queue's row would wait for whoever drains it.
+    queue = models.ForeignKey(
+        Queue, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    # Settlings that ended in an error of ours.
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+
+    class Meta:
+        abstract = True

@@ -1,9 +1,9 @@
 """Take, give back, transfer, adjust: the only ways a pool's counter changes, each with a movement.
 
 All of them run inside the caller's transaction and lock in one order: the holders' rows
-(`shop.pools.limits`), then pools by ascending id. A single take writes its movement before the
-counter, so that the hot row is locked last and held for one statement and the commit; a batch locks
-all it needs, decides in memory and writes outcomes only.
+(`shop.pools.limits`), then pools by ascending id. A take writes its movement before the counter, so
+that the hot row is locked last and held for one statement and the commit. Many claims at once are
+`shop.pools.batch`'s.
 """
 
 from collections import Counter
@@ -19,9 +19,9 @@ from django.db.models import F
 
 from shop.pools import gate, limits
 from shop.pools.admission import admission
-from shop.pools.limits import LimitReached
 from shop.pools.models import Movement, Pool, PoolMovement
-from shop.pools.strategies import STRATEGIES, Closed, Shortage, Take
+from shop.pools.refusals import Shortage
+from shop.pools.strategies import STRATEGIES, Take
 from shop.statements import insert
 
 if TYPE_CHECKING:
@@ -33,11 +33,15 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Units that a user takes, or gives back, under one reference: an order, an entry, a grab."""
+    """Units that a user takes, or gives back, under one reference: an order, an entry, a grab.
+
+    `partial`: where fewer are left than a take of it asks for, these will do (in a batch).
+    """
 
     reference: str
     user_id: int
     takes: Sequence[Take]
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,93 +69,20 @@ def take(claim: Claim, *, terms: Mapping[int, Terms]) -> None:
     Call it last in the transaction. Raises LimitReached, Shortage, Closed or Busy; the caller
     rolls back.
     """
-    _require_transaction()
-    ordered = _merged(claim.takes)
+    require_transaction()
+    ordered = merged(claim.takes)
     for unit in ordered:
         limit = terms[unit.pool_id].per_user_limit
         if limit is not None:
             limits.take_within(
                 pool_id=unit.pool_id, user_id=claim.user_id, count=unit.count, limit=limit
             )
-    _record(_movement(Movement.TAKE, unit, claim.reference) for unit in ordered)
+    record(movement(Movement.TAKE, unit, claim.reference) for unit in ordered)
     # Runs of neighbours with one strategy: id order holds across strategies too.
     for strategy, group in groupby(
         ordered, key=lambda unit: terms[unit.pool_id].strategy or settings.STOCK_STRATEGY
     ):
         STRATEGIES[strategy].take(list(group))
-
-
-def take_batch(
-    claims: Sequence[Claim], *, reference: str
-) -> list[LimitReached | Shortage | Closed | None]:
-    """Takes for many claims at once, first come first served: for each None, or why not.
-
-    All of a claim or none of it; a later, smaller one may still fit. What is taken leaves one
-    movement per pool, under `reference`, the batch's own. A claim that is refused touches nothing.
-    """
-    _require_transaction()
-    pool_ids = {unit.pool_id for claim in claims for unit in claim.takes}
-    with_limit = Pool.objects.filter(pk__in=pool_ids, per_user_limit__isnull=False)
-    limited = {pk: limit or 0 for pk, limit in with_limit.values_list("pk", "per_user_limit")}
-    held = limits.locked(
-        [
-            (unit.pool_id, claim.user_id)
-            for claim in claims
-            for unit in claim.takes
-            if unit.pool_id in limited
-        ]
-    )
-    deciding = _Decision(list(Pool.objects.locked(pool_ids)), per_user=limited, held=held)
-    verdicts = [deciding.claim(claim) for claim in claims]
-    taken = [Take(pool_id, count) for pool_id, count in sorted(deciding.taken.items())]
-    _record(_movement(Movement.TAKE, unit, reference) for unit in taken)
-    limits.write(deciding.changed)
-    for unit in taken:
-        Pool.objects.filter(pk=unit.pool_id).update(
-            available=F("available") - unit.count, taken=F("taken") + unit.count
-        )
-    return verdicts
-
-
-class _Decision:
-    """Which claims fit into locked pools, in the order in which they come. No database."""
-
-    def __init__(
-        self,
-        pools: Iterable[Pool],
-        *,
-        per_user: Mapping[int, int],
-        held: Mapping[limits.Holding, int],
-    ) -> None:
-        self._pools = {pool.pk: pool for pool in pools}
-        self._per_user = per_user
-        self._held = dict(held)
-        self.taken: Counter[int] = Counter()
-        # What users hold who got something.
-        self.changed: dict[limits.Holding, int] = {}
-
-    def claim(self, claim: Claim) -> LimitReached | Shortage | Closed | None:
-        takes = _merged(claim.takes)
-        for unit in takes:
-            if (refusal := self._refusal(claim.user_id, unit)) is not None:
-                return refusal
-        for unit in takes:
-            self.taken[unit.pool_id] += unit.count
-            if unit.pool_id in self._per_user:
-                holding = unit.pool_id, claim.user_id
-                self._held[holding] += unit.count
-                self.changed[holding] = self._held[holding]
-        return None
-
-    def _refusal(self, user_id: int, unit: Take) -> LimitReached | Shortage | Closed | None:
-        pool = self._pools[unit.pool_id]
-        if not pool.open:
-            return Closed(pool.pk)
-        limit = self._per_user.get(pool.pk)
-        if limit is not None and self._held[pool.pk, user_id] + unit.count > limit:
-            return LimitReached(pool.pk, limit)
-        left = pool.available - self.taken[pool.pk]
-        return Shortage(pool.pk, left) if left < unit.count else None
 
 
 def give_back(claims: Sequence[Claim]) -> None:
@@ -160,18 +91,18 @@ def give_back(claims: Sequence[Claim]) -> None:
     Raises IntegrityError when a reference has given back to a pool already, or when a pool never
     gave as many.
     """
-    _require_transaction()
-    _record(
-        _movement(Movement.GIVE_BACK, unit, claim.reference)
+    require_transaction()
+    record(
+        movement(Movement.GIVE_BACK, unit, claim.reference)
         for claim in claims
-        for unit in _merged(claim.takes)
+        for unit in merged(claim.takes)
     )
     returned: Counter[limits.Holding] = Counter()
     for claim in claims:
         for unit in claim.takes:
             returned[unit.pool_id, claim.user_id] += unit.count
     limits.lower(returned)
-    for unit in _merged([unit for claim in claims for unit in claim.takes]):
+    for unit in merged([unit for claim in claims for unit in claim.takes]):
         Pool.objects.filter(pk=unit.pool_id).update(
             available=F("available") + unit.count, taken=F("taken") - unit.count
         )
@@ -214,9 +145,9 @@ def _move(
     operator: "User | None" = None,
 ) -> None:
     """Changes what is available, in pools by ascending id, each with its movement."""
-    _require_transaction()
+    require_transaction()
     pool_ids = sorted(deltas)
-    _record(
+    record(
         PoolMovement(
             pool_id=pool_id,
             kind=kind,
@@ -239,7 +170,7 @@ def _move(
         Pool.objects.bulk_update(pools, ["available"])
 
 
-def _merged(units: Sequence[Take]) -> list[Take]:
+def merged(units: Sequence[Take]) -> list[Take]:
     """One entry per pool, in the order in which pools are locked everywhere."""
     if len(units) == 1:
         return list(units)
@@ -249,18 +180,20 @@ def _merged(units: Sequence[Take]) -> list[Take]:
     return [Take(pool_id, counts[pool_id]) for pool_id in sorted(counts)]
 
 
-def _movement(kind: Movement, unit: Take, reference: str) -> PoolMovement:
+def movement(kind: Movement, unit: Take, reference: str) -> PoolMovement:
     """The movement of units that are taken, or given back."""
     delta = -unit.count if kind is Movement.TAKE else unit.count
     return PoolMovement(pool_id=unit.pool_id, kind=kind, delta=delta, reference=reference)
 
 
-def _record(movements: Iterable[PoolMovement]) -> None:
+def record(movements: Iterable[PoolMovement]) -> None:
+    """Stores movements, in a bounded number of rows a statement."""
     rows = list(movements)
     for start in range(0, len(rows), BATCH):
         insert(rows[start : start + BATCH])
 
 
-def _require_transaction() -> None:
+def require_transaction() -> None:
+    """Raises RuntimeError outside a transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("pools change inside a transaction only")

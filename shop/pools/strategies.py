@@ -17,6 +17,7 @@ from django.db import connection
 
 from shop.errors import Busy
 from shop.pools.models import Pool
+from shop.pools.refusals import Closed, Shortage
 from shop.statements import Select
 
 # Written out, as they are on the path of every order: the condition belongs in WHERE, because the
@@ -39,23 +40,6 @@ class Take:
 
     pool_id: int
     count: int
-
-
-class Shortage(Exception):
-    """A pool has fewer units than asked for. `available`: what the decision saw."""
-
-    def __init__(self, pool_id: int, available: int) -> None:
-        super().__init__(f"pool {pool_id} has {available}")
-        self.pool_id = pool_id
-        self.available = available
-
-
-class Closed(Exception):
-    """A pool gives no units any more, whatever it holds."""
-
-    def __init__(self, pool_id: int) -> None:
-        super().__init__(f"pool {pool_id} is closed")
-        self.pool_id = pool_id
 
 
 class TakeStrategy(Protocol):

@@ -29,12 +29,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from goods.sales.captcha import captcha_of
-from goods.sales.models import Placement, Protection
+from goods.sales.models import Protection
 from goods.sales.tokens import sale_token_issue
 from orders.lifecycle import order_accept, order_ship
 from shop.accounts.models import User
 from shop.accounts.services import log_in
 from shop.api.problems import UNHANDLED
+from shop.pools.models import Placement
 from shop.wsgi import application
 from tests.factories import (
     make_address,

@@ -7,11 +7,12 @@ limits or Redis, so it can't share a mistake with them.
 from dataclasses import dataclass
 
 from goods.sales import services
-from goods.sales.models import FlashSale, Placement
+from goods.sales.models import FlashSale
 from orders.models import Order
 from orders.states import State
 from shop.accounts.models import User
 from shop.pools import gate
+from shop.pools.models import Placement
 
 HOLDING = {State.UNPAID, State.PAID}
 UNKNOWN = "unknown"

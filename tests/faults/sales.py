@@ -19,14 +19,14 @@ from uuid import uuid4
 import pytest
 from django.db import connections
 
-from goods.sales.models import FlashSale, Placement
+from goods.sales.models import FlashSale
 from orders.models import Order, OrderLine, OrderMove
 from orders.sale_orders import SaleRequest, sale_order_place
 from shop.accounts.models import User
 from shop.errors import Refusal
 from shop.pools import drain, gate, gatekeeping
 from shop.pools.audit import audit
-from shop.pools.models import PoolMovement, Strategy
+from shop.pools.models import Placement, PoolMovement, Strategy
 from tests.factories import make_sale, make_sku, request_key_of
 from tests.kit.units import counters
 

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from goods.models import Sku
 from goods.sales import services
-from goods.sales.models import FlashSale, Placement, Protection
+from goods.sales.models import FlashSale, Protection
 from goods.sales.selectors import Status, sale_get
 from goods.sales.services import (
     SalePlan,
@@ -34,7 +34,7 @@ from orders.models import Order
 from shop.accounts.models import User
 from shop.errors import Busy, Ended, InsufficientStock, Invalid, NotFound
 from shop.pools.audit import audit
-from shop.pools.models import Pool, PoolMovement, Queue, Strategy
+from shop.pools.models import Placement, Pool, PoolMovement, Queue, Strategy
 from tests.factories import make_goods, make_sale, make_sku, make_user, overdue, place_in
 from tests.kit.barrier import race
 from tests.kit.proxy import Proxy, database_through

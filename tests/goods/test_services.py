@@ -17,7 +17,7 @@ from goods.services import (
 from goods.stock import adjust_stock
 from shop.errors import Invalid
 from shop.pools.models import Pool, PoolMovement
-from shop.pools.strategies import Shortage
+from shop.pools.refusals import Shortage
 from tests.factories import make_goods, make_sku, make_user, place
 
 pytestmark = pytest.mark.django_db

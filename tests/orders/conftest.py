@@ -2,8 +2,8 @@
 
 import pytest
 
-from goods.sales.models import Placement
 from shop.accounts.models import User
+from shop.pools.models import Placement
 from tests.factories import make_user
 from tests.kit.doors import Door
 

@@ -16,13 +16,14 @@ from django.db import close_old_connections, connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
-from goods.sales.models import FlashSale, Placement, Protection
+from goods.sales.models import FlashSale, Protection
 from orders import front, shield
 from orders.models import Order
 from shop.accounts.models import User
 from shop.api.wsgi import Handler
 from shop.errors import SoldOut
 from shop.pools.drain import drain
+from shop.pools.models import Placement
 from tests.factories import make_address, make_sale, make_user
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,6 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from goods.models import Sku
-from orders import pending
 from orders.cart import cart_item_set, cart_lines
 from orders.checkout import Checkout, order_place
 from orders.models import CartItem, Order, OrderLine, OrderMove
@@ -607,7 +606,7 @@ def test_a_sales_own_limit_of_the_waiting_comes_first() -> None:
 def test_a_large_number_of_waiting_orders_is_not_counted_for_each_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pending, "COUNT_SECONDS", 3600)
+    monkeypatch.setattr("shop.pools.waiting.COUNT_SECONDS", 3600)
     sale, user, other = queued_sale(10), make_user(), make_user()
 
     first, second = (sent_by(partial(place_in, sale, shopper)) for shopper in (user, other))

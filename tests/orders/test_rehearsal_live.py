@@ -22,7 +22,8 @@ CELERY = [sys.executable, "-m", "celery", "-A", "shop.celery"]
 SCHEDULE = """
 from datetime import timedelta
 from django.utils import timezone
-from goods.sales.models import Placement, Protection
+from goods.sales.models import Protection
+from shop.pools.models import Placement
 from goods.sales.services import SalePlan, sale_schedule
 from tests.factories import make_sku
 now = timezone.now()

@@ -24,14 +24,13 @@ from hypothesis.stateful import (
 from pytest_django.fixtures import Settings
 
 from goods.sales import selectors, services
-from goods.sales.models import Placement
 from orders import lifecycle
 from orders.models import Order
 from orders.states import State
 from shop.errors import Refusal
 from shop.pools import drain, gate, gatekeeping
 from shop.pools.audit import audit
-from shop.pools.models import Strategy
+from shop.pools.models import Placement, Strategy
 from tests.factories import make_sku, overdue
 from tests.faults.deaths import deaf, dying_at, mortal
 from tests.faults.model import UNKNOWN, Arithmetic, Attempt
@@ -257,7 +256,7 @@ class Shop(Arithmetic, RuleBasedStateMachine):
     @rule(dies=st.booleans(), is_deaf=st.booleans())
     def the_sale_is_ended(self, dies: bool, is_deaf: bool) -> None:
         expected = self.settled_in_order()
-        with dying_at("sale.end" if dies else None), deaf(is_deaf):
+        with dying_at("pool.end" if dies else None), deaf(is_deaf):
             services.sale_end(self.sale, operator=self.operator)
         self.ended = True
         self.disturbed |= is_deaf

@@ -7,13 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from goods.models import Sku
-from goods.sales.models import FlashSale, Placement
+from goods.sales.models import FlashSale
 from goods.sales.services import sale_end, sale_pause, sale_resume
 from orders import lifecycle
 from orders.models import Order, OrderLine
 from shop.accounts.models import User
 from shop.pools.audit import audit
-from shop.pools.models import PoolMovement
+from shop.pools.models import Placement, PoolMovement
 from tests.factories import (
     make_address,
     make_goods,

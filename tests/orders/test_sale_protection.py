@@ -10,12 +10,12 @@ from unittest.mock import patch
 import pytest
 
 from goods.sales.captcha import captcha_of
-from goods.sales.models import FlashSale, Placement, Protection
+from goods.sales.models import FlashSale, Protection
 from goods.sales.services import sale_pause, sale_resume
 from goods.sales.tokens import sale_token_issue
 from orders.models import Order
 from shop.accounts.models import User
-from shop.pools.models import PoolMovement
+from shop.pools.models import Placement, PoolMovement
 from tests.factories import make_sale, make_user
 from tests.kit.barrier import race
 from tests.kit.doors import Door

@@ -23,7 +23,7 @@ from orders.payments.models import Payment
 from orders.states import State
 from shop.errors import Refusal
 from shop.pools.audit import audit
-from shop.pools.strategies import Shortage
+from shop.pools.refusals import Shortage
 from tests.factories import make_sku, make_user, overdue, place, start_payment
 
 pytestmark = [pytest.mark.django_db]

@@ -17,11 +17,10 @@ from hypothesis.stateful import (
 )
 
 from shop import transactions
-from shop.pools import services
+from shop.pools import batch, services
 from shop.pools.audit import audit
-from shop.pools.limits import LimitReached
 from shop.pools.models import Pool
-from shop.pools.strategies import Closed, Shortage
+from shop.pools.refusals import Closed, LimitReached, Shortage
 from tests.kit.units import claim_of, counters, give_back, held_by, held_by_tests, make_pool, take
 
 pytestmark = pytest.mark.django_db
@@ -115,24 +114,19 @@ class Pools(RuleBasedStateMachine):
                 got = [one + more for one, more in zip(got, counts, strict=True)]
             expected.append(refusal or (None, 0))
 
-        verdicts = transactions.run(lambda: services.take_batch(claims, reference=reference))
+        verdicts = transactions.run(lambda: batch.take_batch(claims, reference=reference))
 
-        assert [
-            (None, 0) if verdict is None else (type(verdict), self.pools.index(verdict.pool_id))
-            for verdict in self.by_pool(verdicts)
-        ] == expected
+        assert [self.refusal_of(verdict) for verdict in verdicts] == expected
         if not any(got):
             return multiple()
         self.held[reference] = user, got
         return reference
 
-    def by_pool(self, verdicts: Sequence[object]) -> list[object]:
-        """The verdicts, each with its pool in place of the id."""
-        by_id = {pool.pk: pool for pool in self.pools}
-        for verdict in verdicts:
-            if verdict is not None:
-                verdict.pool_id = by_id[verdict.pool_id]  # type: ignore[attr-defined]
-        return list(verdicts)
+    def refusal_of(self, verdict: batch.Verdict) -> tuple[type[object] | None, int]:
+        """What refused, and the place of the pool that did."""
+        if isinstance(verdict, batch.Grant):
+            return None, 0
+        return type(verdict), [pool.pk for pool in self.pools].index(verdict.pool_id)
 
     @rule(reference=takes)
     def give_back(self, reference: str) -> None:

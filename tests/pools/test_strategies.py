@@ -10,8 +10,9 @@ from pytest_django.fixtures import Settings
 from shop.errors import Busy
 from shop.pools import services
 from shop.pools.models import Pool, PoolMovement
+from shop.pools.refusals import Closed, Shortage
 from shop.pools.services import Claim, Terms
-from shop.pools.strategies import STRATEGIES, Closed, Optimistic, Shortage, Take
+from shop.pools.strategies import STRATEGIES, Optimistic, Take
 from tests.kit.units import counters, make_pool, take
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from shop.pools.audit import audit
-from shop.pools.strategies import Shortage
+from shop.pools.refusals import Shortage
 from tests.kit.barrier import race, watching
 from tests.kit.units import counters, held_by_tests, make_pool, taker
 

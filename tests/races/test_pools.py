@@ -14,7 +14,8 @@ from shop.errors import Busy
 from shop.pools import strategies
 from shop.pools.audit import audit
 from shop.pools.models import Pool, PoolMovement
-from shop.pools.strategies import STRATEGIES, TAKE, Optimistic, Pessimistic, Shortage, Take
+from shop.pools.refusals import Shortage
+from shop.pools.strategies import STRATEGIES, TAKE, Optimistic, Pessimistic, Take
 from shop.statements import Select
 from tests.kit.barrier import Outcome, race, watching
 from tests.kit.marks import on_mariadb

@@ -9,11 +9,12 @@ from random import Random
 import pytest
 from pytest_django.fixtures import Settings
 
-from goods.sales.models import FlashSale, Placement
+from goods.sales.models import FlashSale
 from goods.sales.services import sale_add_units, sale_end, sale_set_placement
 from orders.models import Order
 from shop.accounts.models import User
 from shop.pools.audit import Report, audit
+from shop.pools.models import Placement
 from tests.factories import make_address, make_sku, make_user, place
 from tests.faults.sales import (
     SEED,

@@ -8,9 +8,8 @@ import pytest
 from django.db import connection
 
 from goods.sales.services import sale_end, sale_pause, sale_resume
-from orders import sale_orders
 from orders.models import Order
-from shop.pools import gate, gatekeeping
+from shop.pools import gate, gatekeeping, passage
 from shop.pools.gate import Verdict
 from tests.factories import make_user
 from tests.faults.deaths import deaf
@@ -70,9 +69,7 @@ def test_a_repeat_that_overtakes_its_first_takes_its_units_and_no_others(
     first, repeat = counts
     sale, [user] = sale_of(GATED, stock=10, per_user_limit=limit), make_users(1)
     overtakes = iter([partial(buy, user, sale, count=repeat, key="k")])
-    monkeypatch.setattr(
-        sale_orders, "failpoint", lambda name: next(overtakes, lambda: None)() and None
-    )
+    monkeypatch.setattr(passage, "failpoint", lambda name: next(overtakes, lambda: None)() and None)
 
     code = code_of(partial(buy, user, sale, count=first, key="k"))
 

@@ -6,9 +6,13 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if ARGV[1] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' then redis.call('SET', KEYS[3], ARGV[2], 'EX', 60) end
 redis.call('HINCRBY', KEYS[1], 'remaining', ARGV[3])
+-- Users are counted only where a limit holds; whoever is counted all the same can be taken off.
+local limited = redis.call('HEXISTS', KEYS[1], 'limit') == 1
 for i = 4, #ARGV, 2 do
-  if redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) <= 0 then
-    redis.call('HDEL', KEYS[2], ARGV[i])
+  if limited or tonumber(ARGV[i + 1]) < 0 then
+    if redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) <= 0 then
+      redis.call('HDEL', KEYS[2], ARGV[i])
+    end
   end
 end
 return 1

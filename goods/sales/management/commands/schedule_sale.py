@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from goods.models import Sku
-from goods.sales.models import FlashSale, Placement, Protection
+from goods.sales.models import FlashSale, Protection
 from goods.sales.selectors import sale_get
 from goods.sales.services import SalePlan, sale_schedule
 from shop.errors import InsufficientStock, Invalid, Refusal
 from shop.pools import gate
-from shop.pools.models import Strategy
+from shop.pools.models import Placement, Strategy
 
 HELP = """\
 Schedule a flash sale: UNITS of a SKU leave its stock at once, and are sold at FEN from --starts on.

@@ -1,0 +1,118 @@
+"""Rows that wait in a queue: storing them, turning them away when too many do, and what a drain
+needs of their table. Storing one is one INSERT, which touches no counter.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+
+from shop import transactions
+from shop.api.idempotency import insert
+from shop.errors import Busy
+from shop.pools.kinds import Waiting
+from shop.pools.models import Waits
+from shop.pools.tasks import drain_bell
+
+# What a row failed of whose settling ended in an error of ours, time and again.
+INTERNAL = "internal"
+# A count of the waiting serves this process for so many seconds, where it may be large.
+COUNT_SECONDS = 0.2
+SMALL = 200
+
+R = TypeVar("R", bound=Waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Into which queue, and how many rows may be waiting in it; None: as the settings say."""
+
+    queue_id: int
+    limit: int | None = None
+
+
+def wait_in(row: Waits, queued: Queued) -> None:
+    """Stores a new row that waits in the queue. Raises Busy, Unavailable, RequestInProgress,
+    IntegrityError."""
+    _refuse_when_full(type(row), queued)
+    row.queue_id = queued.queue_id
+    transactions.run_statement(lambda: insert(row))
+    drain_bell.ring(queued.queue_id)
+
+
+_counts: dict[int, tuple[float, int]] = {}
+
+
+def forget() -> None:
+    """Forgets what was counted."""
+    _counts.clear()
+
+
+def _refuse_when_full(model: type[Waits], queued: Queued) -> None:
+    """Raises Busy when the queue can't be emptied as fast as it fills.
+
+    A large number is counted a few times a second only, so it may be passed by what comes in
+    between.
+    """
+    limit = queued.limit or settings.PENDING_LIMIT
+    counted_at, count = _counts.get(queued.queue_id, (0.0, 0))
+    if limit <= SMALL or time.monotonic() - counted_at > COUNT_SECONDS:
+        waiting = model._default_manager.filter(queue_id=queued.queue_id).order_by()
+        count = waiting.values("pk")[:limit].count()
+        _counts[queued.queue_id] = (time.monotonic(), count)
+    if count >= limit:
+        raise Busy
+
+
+class WaitingRows(ABC, Generic[R]):
+    """`shop.pools.kinds.QueueKind` for the rows of one model: `row` is made of its `columns`, whose
+    first is the id, and is all that settling reads of it."""
+
+    model: ClassVar[type[Waits]]
+    columns: ClassVar[Sequence[Any]]
+    row: ClassVar[Callable[..., Any]]
+
+    @abstractmethod
+    def settle(self, rows: Sequence[R]) -> None:
+        """Each of the rows, all locked, gets its units or fails."""
+
+    @abstractmethod
+    def give_up(self, row: R) -> None:
+        """Ends a row, locked, whose settling has failed as often as the settings allow."""
+
+    def waiting(self) -> Sequence[int]:
+        rows = self._rows().filter(queue__isnull=False).order_by("queue_id")
+        return list(rows.values_list("queue_id", flat=True).distinct())
+
+    def pending(
+        self, queue_id: int, *, most: int, only: Collection[int] | None, without: Collection[int]
+    ) -> Sequence[R]:
+        rows = self._rows().filter(queue_id=queue_id).order_by("pk")
+        if only is not None:
+            rows = rows.filter(pk__in=only)
+        if without:
+            rows = rows.exclude(pk__in=without)
+        locked = rows.select_for_update(skip_locked=True)
+        return [self._read(row) for row in locked.values_list(*self.columns)[:most]]
+
+    def waits(self, queue_id: int, *, without: Collection[int]) -> bool:
+        return self._rows().filter(queue_id=queue_id).exclude(pk__in=without).exists()
+
+    def failed(self, row_id: int) -> None:
+        waiting = self._rows().select_for_update().filter(pk=row_id, queue__isnull=False)
+        for row in list(waiting.values_list(*self.columns)):
+            waiting.update(attempts=F("attempts") + 1)
+            if waiting.filter(attempts__gte=settings.DRAIN_ATTEMPTS).exists():
+                self.give_up(self._read(row))
+
+    def _rows(self) -> models.QuerySet[Any]:
+        return self.model._default_manager.all()
+
+    def _read(self, row: Sequence[Any]) -> R:
+        read: R = type(self).row(*row)
+        return read
