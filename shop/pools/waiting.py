@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.conf import settings
@@ -60,7 +61,7 @@ def _refuse_when_full(model: type[Waits], queued: Queued) -> None:
     between.
     """
     limit = queued.limit or settings.PENDING_LIMIT
-    counted_at, count = _counts.get(queued.queue_id, (0.0, 0))
+    counted_at, count = _counts.get(queued.queue_id, (-inf, 0))
     if limit <= SMALL or time.monotonic() - counted_at > COUNT_SECONDS:
         waiting = model._default_manager.filter(queue_id=queued.queue_id).order_by()
         count = waiting.values("pk")[:limit].count()
