@@ -23,7 +23,7 @@ class JSONClient(APIClient):
 def _remembers_nothing() -> None:
     """What a process remembers of sales and queues is of an earlier test, whose rows are gone."""
     shield.forget()
-    sales._read.clear()
+    sales.sale_terms_lately.forget()
     pending._queues.clear()
     waiting.forget()
     gate._down.until = 0.0

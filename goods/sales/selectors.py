@@ -1,7 +1,6 @@
 """Flash sales as they stand now. Time is a predicate: a sale runs from its start to its end by the
 database's clock, whatever beat has done about it."""
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,12 +12,9 @@ from django.db.models.functions import Now
 from goods.models import in_reader_language
 from goods.sales.models import FlashSale
 from shop.errors import NotFound
+from shop.lately import Lately
 from shop.pools.kinds import GateTerms, Rate
 from shop.statements import Select
-
-# How long (seconds) a process goes by terms that it has read. Only what a gate judges anew, or the
-# database when it takes, may be as old as this.
-LATELY_SECONDS = 0.5
 
 
 class Status(StrEnum):
@@ -86,7 +82,6 @@ _terms = Select(
         Now(),
     )
 )
-_read: dict[int, tuple[float, SaleTerms]] = {}
 
 
 def sale_terms(sale_id: int) -> SaleTerms:
@@ -97,17 +92,9 @@ def sale_terms(sale_id: int) -> SaleTerms:
     return SaleTerms(*row)
 
 
-def sale_terms_lately(sale_id: int) -> SaleTerms:
-    """A gated sale as it stood a moment ago at most; any other as it stands. Raises NotFound.
-
-    What changes within the moment (a pause, an end, the last unit) the gate knows at once.
-    """
-    read_at, terms = _read.get(sale_id, (0.0, None))
-    now = time.monotonic()
-    if terms is None or not terms.gated or now - read_at > LATELY_SECONDS:
-        terms = sale_terms(sale_id)
-        _read[sale_id] = now, terms
-    return terms
+# A gated sale as it stood a moment ago at most; any other as it stands. What changes within the
+# moment (a pause, an end, the last unit) the gate knows at once.
+sale_terms_lately = Lately(sale_terms, may_be_old=lambda terms: terms.gated)
 
 
 def sales_now() -> QuerySet[FlashSale]:

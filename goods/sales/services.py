@@ -6,7 +6,6 @@ told after the commit and best effort: what it did not hear is corrected (`shop.
 
 import logging
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -305,7 +304,7 @@ def rebuild_gate(sale: FlashSale, *, operator: "User | None" = None) -> None:
     if not sale.pool.gated:
         raise Invalid.field("gated", gettext("This sale has no gate."))
     try:
-        rebuilt = gatekeeping.rebuild(sale.pool_id, force=True)
+        rebuilt = gatekeeping.reopen(sale.pool_id)
     except RedisError as error:
         raise Unavailable from error
     if not rebuilt:
@@ -314,21 +313,11 @@ def rebuild_gate(sale: FlashSale, *, operator: "User | None" = None) -> None:
 
 
 def _open_gate(sale: FlashSale) -> None:
-    if sale.pool.gated:
-        _gate(lambda: gatekeeping.rebuild(sale.pool_id, force=True))
+    gatekeeping.quietly(gatekeeping.reopen, sale.pool)
 
 
 def _tell_gate(sale: FlashSale) -> None:
-    if sale.pool.gated:
-        _gate(lambda: gatekeeping.apply_terms(sale.pool_id))
-
-
-def _gate(tell: Callable[[], object]) -> None:
-    """What is committed stands, whether or not Redis heard of it."""
-    try:
-        tell()
-    except (RedisError, Unavailable) as error:
-        logger.warning("sale: its gate was not told: %s", type(error).__name__)
+    gatekeeping.quietly(gatekeeping.apply_terms, sale.pool)
 
 
 def _log(sale: FlashSale, operator: "User | None", said: str, *, flag: int = CHANGE) -> None:

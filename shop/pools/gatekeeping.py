@@ -6,17 +6,23 @@ sign; then the smaller of the two is corrected, up or down, per-user counts too.
 """
 
 import json
+import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from redis import RedisError
+
+from shop.errors import Unavailable
 from shop.failpoints import failpoint
 from shop.pools import gate
 from shop.pools.kinds import GateTerms, PoolKind, Rate, pool_kinds
 from shop.pools.models import Pool, PoolUser
 from shop.transactions import snapshot
+
+logger = logging.getLogger(__name__)
 
 # Keys and users sent in one command.
 STEP = 5_000
@@ -84,6 +90,22 @@ def rebuild(pool_id: int, *, force: bool = False) -> bool:
     if not Pool.objects.filter(pk=pool_id, open=True).exists():
         gate.fade(pool_id)
     return bool(opened)
+
+
+def reopen(pool_id: int) -> bool:
+    """Rebuilds a gate whatever it says now. Returns and raises as `rebuild`."""
+    return rebuild(pool_id, force=True)
+
+
+def quietly(keep: Callable[[int], object], pool: Pool) -> None:
+    """Keeps the gate of a pool that has one. What is committed stands, whether or not Redis hears
+    of it; the correction tells it again."""
+    if not pool.gated:
+        return
+    try:
+        keep(pool.pk)
+    except (RedisError, Unavailable) as error:
+        logger.warning("gate of pool %s was not told: %s", pool.pk, type(error).__name__)
 
 
 def apply_terms(pool_id: int) -> None:

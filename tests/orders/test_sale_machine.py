@@ -114,7 +114,7 @@ class Shop(Arithmetic, RuleBasedStateMachine):
         attempt = Attempt(self.users[who], f"{self.sale.pk}-{self.keys}", count)
         self.attempts.append(attempt)
         if not lately:
-            selectors._read.clear()
+            selectors.sale_terms_lately.forget()
         expected = UNKNOWN if lately or death else self.foretold(attempt, is_deaf=is_deaf)
         code = UNKNOWN
         with dying_at(death), deaf(is_deaf):
@@ -319,7 +319,7 @@ class Shop(Arithmetic, RuleBasedStateMachine):
             if self.sale.pool.gated:
                 self.set_right()
                 assert in_step(self.sale)
-            selectors._read.clear()
+            selectors.sale_terms_lately.forget()
             available, _ = counters(self.sale.pool)
             [stranger] = make_users(1)
             code = self.code(lambda: buy(stranger, self.sale))
