@@ -18,10 +18,9 @@ from goods.sales.tokens import sale_token_verify
 from orders import shield
 from orders.models import Order
 from orders.placement import place_direct, place_queued
-from shop.accounts.models import User
-from shop.accounts.selectors import address_snapshot
+from shop.accounts.selectors import address_snapshot, require_active
 from shop.api.idempotency import Answer, RequestKey, once
-from shop.errors import Ended, PermissionDenied, PurchaseLimit, SoldOut, TokenRequired
+from shop.errors import Ended, PurchaseLimit, SoldOut, TokenRequired
 from shop.numbers import new_number
 from shop.pools import gate
 from shop.pools.models import Placement
@@ -128,16 +127,10 @@ def _place(order: Order, terms: SaleTerms) -> Order:
             order,
             terms={terms.pool_id: Terms(terms.strategy, terms.per_user_limit)},
             concurrency=terms.concurrency_limit,
-            alongside=lambda: _refuse_disabled(order.user_id),
+            alongside=lambda: require_active(order.user_id),
         )
     except No as no:
         raise refusal_of(no, sku=terms.sku_id) from no
-
-
-def _refuse_disabled(user_id: int) -> None:
-    """The access token was trusted so far; who takes units must still be allowed to."""
-    if not User.objects.filter(pk=user_id, is_active=True).exists():
-        raise PermissionDenied
 
 
 def _new_order(

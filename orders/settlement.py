@@ -18,8 +18,8 @@ from django.db.models import F
 
 from orders.models import CartItem, Order, OrderLine, OrderMove
 from orders.states import State
-from shop import errors
-from shop.accounts.models import User
+from shop.accounts.selectors import disabled_among
+from shop.errors import PermissionDenied
 from shop.numbers import new_number
 from shop.pools import gate
 from shop.pools import services as pools
@@ -64,7 +64,8 @@ def settle_pending(orders: Sequence[PendingOrder]) -> None:
     """Settles orders that wait: each becomes `unpaid` (`paid` where nothing is to pay) with its
     units, or `failed` without any."""
     now = orders[0].now
-    failures = _disabled(orders)
+    disabled = disabled_among({order.user_id for order in orders})
+    failures = {order.pk: PermissionDenied.code for order in orders if order.user_id in disabled}
     candidates = [order for order in orders if order.pk not in failures]
     reference = f"batch-{new_number(now)}"
     verdicts = take_batch([claim_of(order) for order in candidates], reference=reference)
@@ -152,15 +153,3 @@ def _lose_cart(order: PendingOrder) -> None:
         mine = CartItem.objects.filter(user_id=order.user_id, sku_id=line["sku"])
         if not mine.filter(count__lte=line["count"]).delete()[0]:
             mine.update(count=F("count") - line["count"])
-
-
-def _disabled(orders: Sequence[PendingOrder]) -> dict[int, str]:
-    """Order id -> failure, for orders of users who may not buy any more."""
-    active = set(
-        User.objects.filter(pk__in={order.user_id for order in orders}, is_active=True).values_list(
-            "pk", flat=True
-        )
-    )
-    return {
-        order.pk: errors.PermissionDenied.code for order in orders if order.user_id not in active
-    }

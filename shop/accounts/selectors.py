@@ -1,9 +1,11 @@
-"""What a shopper may read of their own."""
+"""What a shopper may read of their own, and who may still buy."""
+
+from collections.abc import Collection
 
 from django.db.models import QuerySet
 
 from shop.accounts.models import Address, User
-from shop.errors import NotFound
+from shop.errors import NotFound, PermissionDenied
 from shop.statements import Select
 
 
@@ -34,3 +36,15 @@ def address_snapshot(*, address_id: int, user_id: int) -> dict[str, str]:
         raise NotFound(address=address_id)
     name, phone, region, detail = row
     return {"name": name, "phone": phone, "region": region, "detail": detail}
+
+
+def require_active(user_id: int) -> None:
+    """Raises PermissionDenied for a disabled user, whose access token was trusted so far."""
+    if disabled_among([user_id]):
+        raise PermissionDenied
+
+
+def disabled_among(user_ids: Collection[int]) -> set[int]:
+    """Those of `user_ids` who may not buy any more."""
+    active = User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True)
+    return set(user_ids) - set(active)

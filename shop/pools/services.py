@@ -7,7 +7,7 @@ that the hot row is locked last and held for one statement and the commit. Many 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -63,11 +63,14 @@ def admitted(pool_ids: Iterable[int], *, limit: int | None = None) -> Iterator[N
         yield
 
 
-def take(claim: Claim, *, terms: Mapping[int, Terms]) -> None:
+def take(
+    claim: Claim, *, terms: Mapping[int, Terms], alongside: Callable[[], None] = lambda: None
+) -> None:
     """Takes all of one claim, each unit by its pool's strategy. `terms`: by pool id.
 
-    Call it last in the transaction. Raises LimitReached, Shortage, Closed or Busy; the caller
-    rolls back.
+    Call it last in the transaction. `alongside` is done where its locks belong: after those of
+    limits, before the pools (a wallet). Raises LimitReached, Shortage, Closed, Busy and what
+    `alongside` raises; the caller rolls back.
     """
     require_transaction()
     ordered = merged(claim.takes)
@@ -77,6 +80,7 @@ def take(claim: Claim, *, terms: Mapping[int, Terms]) -> None:
             limits.take_within(
                 pool_id=unit.pool_id, user_id=claim.user_id, count=unit.count, limit=limit
             )
+    alongside()
     record(movement(Movement.TAKE, unit, claim.reference) for unit in ordered)
     # Runs of neighbours with one strategy: id order holds across strategies too.
     for strategy, group in groupby(
