@@ -80,6 +80,11 @@ class GoodsImage(models.Model):
     def __str__(self) -> str:
         return self.url or str(self.file)
 
+    @property
+    def address(self) -> str:
+        """Where it is shown from: absolute, or from the root."""
+        return self.url or str(self.file.url)
+
 
 class Sku(models.Model):
     """What is sold. Its stock is its pool's counter, which no form can write."""

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from goods.models import Category, Goods, GoodsImage, Sku, in_reader_language
+from goods.models import Category, Goods, Sku, in_reader_language
 from goods.selectors import DEFAULT_ORDERING, ORDERINGS
 from shop.api.fields import QueryIntegerField
 
@@ -60,8 +60,4 @@ class GoodsSerializer(serializers.Serializer[Goods]):
         return in_reader_language(goods.description, goods.description_en)
 
     def get_images(self, goods: Goods) -> list[str]:
-        return [_address(image) for image in goods.images.all()]
-
-
-def _address(image: GoodsImage) -> str:
-    return image.url or image.file.url
+        return [image.address for image in goods.images.all()]

@@ -78,6 +78,7 @@ class Order(Keyed, Waits):
     class Kind(models.TextChoices):
         GOODS = "goods", _("goods")
         FLASH_SALE = "flash_sale", _("flash sale")
+        PRIZE = "prize", _("prize")
 
     order_no = ExactCharField(_("order number"), max_length=24, unique=True)
     user = models.ForeignKey(

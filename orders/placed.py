@@ -1,21 +1,11 @@
 """How a POST that placed an order is answered: shape, status and headers. No decisions."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from orders import selectors
 from orders.models import Order
 from orders.placement import ACCEPTED
 from orders.serializers import OrderSerializer
 from shop.api.idempotency import REPLAYED, Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    data: Any
-    status: int
-    headers: Mapping[str, str]
+from shop.api.placed import Placed
 
 
 def placed(answer: Answer[Order]) -> Placed:

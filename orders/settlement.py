@@ -56,7 +56,7 @@ def settle(order: Order, *, terms: Mapping[int, Terms]) -> None:
     `terms`: by pool id. Raises LimitReached, Shortage, Closed or Busy; the caller rolls back.
     """
     claim = claim_of(order)
-    _insert_lines([order], reference=claim.reference)
+    insert_lines([order], reference=claim.reference)
     pools.take(claim, terms=terms)
 
 
@@ -111,7 +111,7 @@ def tell_gates(orders: Iterable[Order | PendingOrder]) -> None:
 def _write_settled(orders: Sequence[PendingOrder], *, reference: str, now: datetime) -> None:
     if not orders:
         return
-    _insert_lines(orders, reference=reference)
+    insert_lines(orders, reference=reference)
     for order in orders:
         if order.from_cart:
             _lose_cart(order)
@@ -135,7 +135,8 @@ def _move(
         cursor.execute(f"{MOVED}({', '.join(['%s'] * len(ids))})", [target, moment, *ids])
 
 
-def _insert_lines(orders: Iterable[Order | PendingOrder], *, reference: str) -> None:
+def insert_lines(orders: Iterable[Order | PendingOrder], *, reference: str) -> None:
+    """Stores the lines that the orders' snapshots promise; the movement `reference` took them."""
     insert_values(
         OrderLine,
         LINE,

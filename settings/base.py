@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "goods.sales",
     "orders",
     "orders.payments",
+    "lottery",
 ]
 
 MIDDLEWARE = [
@@ -176,6 +177,13 @@ SALE_RATE_SECONDS = {"user": 5, "address": 1, "all": 1}
 # --- wallets
 # Points that a new shopper is given.
 SIGNUP_POINTS = env.int("SIGNUP_POINTS", default=0)
+# --- lottery
+# Shares cost points. Selling them for money is treated as gambling in some countries.
+LOTTERY_FOR_MONEY = env.bool("LOTTERY_FOR_MONEY", default=False)
+# What decides draws: drand (a public beacon), or local (the shop's own, which binds nobody).
+LOTTERY_BEACON = env.str("LOTTERY_BEACON", default="drand")
+# Servers that pass on what drand says, asked in turn: nobody need trust them. Empty: public ones.
+LOTTERY_DRAND_RELAYS = env.list("LOTTERY_DRAND_RELAYS", default=[])
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
 
@@ -192,6 +200,7 @@ CELERY_TASK_ROUTES = {
     "shop.pools.tasks.*": {"queue": "sweepers"},
     "goods.sales.tasks.*": {"queue": "sweepers"},
     "orders.tasks.*": {"queue": "sweepers"},
+    "lottery.tasks.*": {"queue": "sweepers"},
 }
 # `expires`: a ring that nobody heard in time is worth nothing, the next one says the same.
 CELERY_BEAT_SCHEDULE = {
@@ -218,6 +227,16 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-sales": {
         "task": "goods.sales.tasks.sweep_sales",
         "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "sweep-periods": {
+        "task": "lottery.tasks.sweep_periods",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "draw-periods": {
+        "task": "lottery.tasks.draw_periods",
+        "schedule": 2.0,
         "options": {"expires": 5},
     },
     "correct-gates": {

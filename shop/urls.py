@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
                 path("", include("shop.accounts.urls")),
                 path("", include("goods.urls")),
                 path("", include("orders.urls")),
+                path("", include("lottery.urls")),
             ]
         ),
     ),

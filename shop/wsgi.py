@@ -8,10 +8,12 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.embedded")
 django.setup()
 
-from orders.front import Front  # noqa: E402  # needs the settings
-from shop.api.wsgi import Handler  # noqa: E402  # likewise
+from lottery.front import EntryDoor  # noqa: E402  # needs the settings
+from orders.front import SaleDoor  # noqa: E402  # likewise
+from shop.api.front import Front  # noqa: E402
+from shop.api.wsgi import Handler  # noqa: E402
 
-application = Front(Handler())
+application = Front(Handler(), [SaleDoor(), EntryDoor()])
 
 # What is loaded by now stays: the collector need not walk it again and again while requests run.
 gc.collect()

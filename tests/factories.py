@@ -11,6 +11,9 @@ from goods.models import Category, Goods, Sku
 from goods.sales.models import FlashSale
 from goods.sales.services import SalePlan, sale_schedule
 from goods.services import sku_create
+from lottery.entries import EntryRequest, entry_place
+from lottery.models import Entry, Period
+from lottery.opening import PeriodPlan, period_open
 from orders.checkout import Checkout, order_place
 from orders.models import Order, ShippingMethod
 from orders.payments.models import Payment
@@ -19,6 +22,9 @@ from orders.sale_orders import SaleRequest, sale_order_place
 from shop.accounts.models import Address, User
 from shop.api.idempotency import RequestKey
 from shop.pools.models import Placement
+from shop.transactions import run
+from shop.wallet.models import Currency, House
+from shop.wallet.services import credit
 
 _serial = count(1)
 
@@ -85,6 +91,45 @@ def make_sale(
             **terms,
         )
     )
+
+
+def make_period(
+    *, total_shares: int = 10, share_price: int = 5, prize_title: str = "银币", **terms: Any
+) -> Period:
+    """A period that has just opened, drawn by the shop's own beacon. `terms`: the rest of a
+    `PeriodPlan`."""
+    defaults: dict[str, Any] = {"beacon": "local"}
+    return period_open(
+        PeriodPlan(
+            prize_title=prize_title,
+            share_price=share_price,
+            total_shares=total_shares,
+            **defaults | terms,
+        )
+    )
+
+
+def give_points(user: User, points: int) -> None:
+    """Points of the house, out of nothing."""
+    run(
+        lambda: credit(
+            user_id=user.pk,
+            currency=Currency.POINTS,
+            amount=points,
+            house=House.GRANTS,
+            reference=f"test-{uuid4().hex}",
+            kind="grant",
+        )
+    )
+
+
+def enter(
+    user: User, period: Period, shares: int = 1, *, key: str = "", partial: bool = False
+) -> Entry:
+    """Buys shares as the view would. Raises the refusal."""
+    wanted = EntryRequest(period_id=period.pk, shares=shares, allow_partial=partial)
+    body = f"{shares} {partial}"
+    return entry_place(key=request_key_of(user, key, body=body, route="entries"), wanted=wanted).row
 
 
 def switch(sale: FlashSale, placement: str) -> FlashSale:

@@ -12,8 +12,9 @@ from django.test import RequestFactory
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from orders.front import Front
+from orders.front import SaleDoor
 from shop.accounts.models import User
+from shop.api.front import Front
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ def _through_front(path: str, body: Mapping[str, Any], headers: Mapping[str, str
         path, json.dumps(body), content_type="application/json", headers=dict(headers)
     )
     started: list[tuple[str, list[tuple[str, str]]]] = []
-    content = b"".join(Front(_nobody)(request.environ, lambda *said: started.append(said)))
+    content = b"".join(
+        Front(_nobody, [SaleDoor()])(request.environ, lambda *said: started.append(said))
+    )
     [(status, sent)] = started
     assert dict(sent)["Content-Length"] == str(len(content))
     return Reply(int(status.split()[0]), json.loads(content), dict(sent))

@@ -17,9 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from goods.sales.models import FlashSale, Protection
-from orders import front, shield
+from orders import shield
+from orders.front import SaleDoor
 from orders.models import Order
 from shop.accounts.models import User
+from shop.api import front
 from shop.api.wsgi import Handler
 from shop.errors import SoldOut
 from shop.pools.drain import drain
@@ -50,6 +52,10 @@ class Long:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         self.asked += 1
         return self._handler(environ, start_response)
+
+
+def through(application: Any) -> front.Front:
+    return front.Front(application, [SaleDoor()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ def test_a_usual_request_is_answered_without_the_application(
     long: Long, placement: Placement
 ) -> None:
     user, sale = make_user(), make_sale(placement=placement)
-    reply = ask(front.Front(long), sale, bearer=token(user))
+    reply = ask(through(long), sale, bearer=token(user))
     order = Order.objects.get()
     assert long.asked == 0
     assert reply.status == (201 if placement == Placement.DIRECT else 202)
@@ -121,7 +127,7 @@ def test_a_usual_request_is_answered_without_the_application(
 @pytest.mark.parametrize("placement", list(Placement))
 def test_either_way_repeats_what_the_other_created(long: Long, placement: Placement) -> None:
     user, sale = make_user(), make_sale(placement=placement, per_user_limit=None)
-    door = front.Front(long)
+    door = through(long)
     for first, second in ((door, long), (long, door)):
         key = f"key-{first is door}"
         created = ask(first, sale, bearer=token(user), key=key)
@@ -149,7 +155,7 @@ def test_both_ways_refuse_in_the_same_words(
     long: Long, terms: dict[str, Any], language: str
 ) -> None:
     user, sale = make_user(), make_sale(**terms)
-    door = front.Front(long)
+    door = through(long)
     short = ask(door, sale, bearer=token(user), HTTP_ACCEPT_LANGUAGE=language)
     assert long.asked == 0
     shield.forget()
@@ -184,7 +190,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("unusual", UNUSUAL.values(), ids=list(UNUSUAL))
 def test_what_is_unusual_is_the_applications_to_judge(long: Long, unusual: dict[str, Any]) -> None:
     user, sale = make_user(), make_sale(placement=Placement.DIRECT)
-    through_door = ask(front.Front(long), sale, bearer=token(user), **unusual)
+    through_door = ask(through(long), sale, bearer=token(user), **unusual)
     assert long.asked == 1
     other = make_user()
     alone = ask(long, sale, bearer=token(other), **unusual)
@@ -194,7 +200,7 @@ def test_what_is_unusual_is_the_applications_to_judge(long: Long, unusual: dict[
 
 
 def test_a_body_that_the_door_has_read_reaches_the_application_whole(long: Long) -> None:
-    reply = ask(front.Front(long), make_sale(), bearer=token(make_user()), body=b'{"count":0}')
+    reply = ask(through(long), make_sale(), bearer=token(make_user()), body=b'{"count":0}')
     assert (reply.status, reply.body["errors"][0]["field"]) == (400, "count")
 
 
@@ -224,7 +230,7 @@ def bad_tokens() -> dict[str, Any]:
 
 @pytest.mark.parametrize("make", bad_tokens().values(), ids=list(bad_tokens()))
 def test_a_bad_token_is_401_either_way(long: Long, make: Any) -> None:
-    reply = ask(front.Front(long), make_sale(), bearer=make(make_user()))
+    reply = ask(through(long), make_sale(), bearer=make(make_user()))
     assert (reply.status, long.asked) == (401, 1)
     assert not Order.objects.exists()
 
@@ -232,7 +238,7 @@ def test_a_bad_token_is_401_either_way(long: Long, make: Any) -> None:
 def test_an_address_is_found_through_its_owner(long: Long) -> None:
     mine, theirs = make_user(), make_address(make_user())
     reply = ask(
-        front.Front(long), make_sale(), bearer=token(mine), body={"count": 1, "address": theirs.pk}
+        through(long), make_sale(), bearer=token(mine), body={"count": 1, "address": theirs.pk}
     )
     assert (reply.status, reply.body["code"], long.asked) == (404, "not_found", 0)
 
@@ -241,8 +247,10 @@ def test_plain_http_goes_the_way_that_redirects(long: Long, settings: Any) -> No
     settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     user, sale = make_user(), make_sale()
-    assert front._asked(_environ(sale, user)) is None
-    assert front._asked(_environ(sale, user, HTTP_X_FORWARDED_PROTO="https")) is not None
+    assert front._asked(SaleDoor(), _environ(sale, user)) is None
+    assert (
+        front._asked(SaleDoor(), _environ(sale, user, HTTP_X_FORWARDED_PROTO="https")) is not None
+    )
 
 
 def _environ(sale: FlashSale, user: User, **environ: str) -> dict[str, Any]:
@@ -261,8 +269,8 @@ def _environ(sale: FlashSale, user: User, **environ: str) -> dict[str, Any]:
 def sold_out(long: Long, **terms: Any) -> tuple[FlashSale, User]:
     """A sale whose one unit somebody has, and the process knows it."""
     winner, sale = make_user(), make_sale(total=1, placement=Placement.DIRECT, **terms)
-    assert ask(front.Front(long), sale, bearer=token(winner), key="winner").status == 201
-    loser = ask(front.Front(long), sale, bearer=token(make_user()))
+    assert ask(through(long), sale, bearer=token(winner), key="winner").status == 201
+    loser = ask(through(long), sale, bearer=token(make_user()))
     assert (loser.status, loser.body["code"]) == (409, "sold_out")
     return sale, winner
 
@@ -272,7 +280,7 @@ def test_losers_cost_no_query_and_hear_the_same(long: Long, language: str) -> No
     sale, _ = sold_out(long)
     loser = token(make_user())
     with CaptureQueriesContext(connection) as queries:
-        reply = ask(front.Front(long), sale, bearer=loser, HTTP_ACCEPT_LANGUAGE=language)
+        reply = ask(through(long), sale, bearer=loser, HTTP_ACCEPT_LANGUAGE=language)
     shield.forget()
     asked = ask(long, sale, bearer=loser, HTTP_ACCEPT_LANGUAGE=language)
     assert len(queries) == 0
@@ -281,18 +289,18 @@ def test_losers_cost_no_query_and_hear_the_same(long: Long, language: str) -> No
 
 def test_a_winners_repeat_is_never_refused(long: Long) -> None:
     sale, winner = sold_out(long)
-    reply = ask(front.Front(long), sale, bearer=token(winner), key="winner")
+    reply = ask(through(long), sale, bearer=token(winner), key="winner")
     assert (reply.status, reply.headers["idempotent-replayed"]) == (201, "true")
 
 
 def test_a_failed_orders_repeat_is_not_refused_either(long: Long) -> None:
     user = make_user()
     sale = make_sale(total=1, placement=Placement.QUEUED)
-    assert ask(front.Front(long), sale, bearer=token(user), key="late").status == 202
+    assert ask(through(long), sale, bearer=token(user), key="late").status == 202
     drain(sale.queue_id)
     other = make_user()
-    assert ask(front.Front(long), sale, bearer=token(other)).body["code"] == "sold_out"
-    reply = ask(front.Front(long), sale, bearer=token(user), key="late")
+    assert ask(through(long), sale, bearer=token(other)).body["code"] == "sold_out"
+    reply = ask(through(long), sale, bearer=token(user), key="late")
     assert (reply.status, reply.headers["idempotent-replayed"]) == (202, "true")
 
 
@@ -309,9 +317,9 @@ def test_what_is_remembered_is_forgotten_within_a_second(
 
 def test_few_left_for_one_shopper_is_not_sold_out_for_all(long: Long) -> None:
     sale = make_sale(total=2, placement=Placement.DIRECT, per_user_limit=None)
-    reply = ask(front.Front(long), sale, bearer=token(make_user()), body={"count": 3})
+    reply = ask(through(long), sale, bearer=token(make_user()), body={"count": 3})
     assert (reply.body["code"], reply.body["available"]) == ("insufficient_stock", 2)
-    assert ask(front.Front(long), sale, bearer=token(make_user())).status == 201
+    assert ask(through(long), sale, bearer=token(make_user())).status == 201
 
 
 def test_the_memory_of_sales_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,175 @@
+"""How a period ends: sold out or out of time it is closed, what it sold is frozen, and then it
+waits for its draw, or its money goes back.
+
+Each step is a transaction on the condition that it is not done yet, and each finds its work by
+looking: whoever dies in between is followed by the next sweep.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from lottery.draws.classic import BUY_TIMES, last_buy_times
+from lottery.draws.encoding import millisecond_text
+from lottery.draws.merkle import root
+from lottery.draws.transcript import draw_round
+from lottery.models import Entry, Period, Scheme, Shares
+from lottery.opening import NOBODY, period_renew
+from lottery.proof import leaves, terms_of
+from lottery.settlement import KIND
+from shop.errors import Refusal
+from shop.failpoints import failpoint
+from shop.pools import gate
+from shop.pools import services as pools
+from shop.pools.ending import end
+from shop.pools.models import Pool
+from shop.pools.services import Claim
+from shop.pools.strategies import Take
+from shop.transactions import run
+from shop.wallet.models import House
+from shop.wallet.services import Book
+
+logger = logging.getLogger(__name__)
+
+# Entries whose money goes back in one transaction.
+BATCH = 500
+
+
+def is_due() -> Q:
+    """Open, and sold out or out of time."""
+    return Q(status=Period.State.OPEN) & (Q(pool__available__lte=0) | Q(ends_at__lte=Now()))
+
+
+def period_close(period: Period) -> None:
+    """Settles what waits in a period that is due and closes it: `closed`, or `cancelled` with its
+    prize back in stock where too few shares were sold. Harmless to repeat; one that is not due
+    stays as it is. Raises Busy, Unavailable."""
+    end(period.queue_id, partial(_close, period.pk))
+    if period.pool.gated:
+        gate.fade(period.pool_id)
+
+
+def _close(period_id: int) -> None:
+    """Under the queue's row, so nobody settles an entry meanwhile. What surfaces later finds the
+    pool closed."""
+    period = Period.objects.select_for_update().get(pk=period_id)
+    pool_ids = [period.pool_id]
+    if period.sku is not None:
+        pool_ids.append(period.sku.pool_id)
+    by_id = {pool.pk: pool for pool in Pool.objects.locked(pool_ids)}
+    if not Period.objects.filter(is_due(), pk=period_id).exists():
+        return
+    sold = by_id[period.pool_id].taken
+    enough = sold >= period.minimum_shares
+    Pool.objects.filter(pk=period.pool_id).update(open=False)
+    Period.objects.filter(pk=period_id).update(
+        status=Period.State.CLOSED if enough else Period.State.CANCELLED, shares_sold=sold
+    )
+    if not enough and period.sku is not None:
+        prize = Claim(period.reference, NOBODY, [Take(period.sku.pool_id, 1)])
+        pools.give_back([prize])
+
+
+def period_freeze(period: Period) -> None:
+    """Publishes what the draw of a closed period will be made of, once: the root of its entries,
+    the moment of that, and the round of its beacon that follows from the moment (classic: the last
+    buy times). So nobody can know the round's value before the root is public, however late this
+    is done. Raises Busy, Unavailable."""
+    frozen = root(leaf.encode() for leaf in leaves(period)).hex()
+    failpoint("period.freeze")
+
+    def write() -> None:
+        unfrozen = Period.objects.select_for_update().filter(
+            pk=period.pk, status=Period.State.CLOSED, root=""
+        )
+        for now in list(unfrozen.values_list(Now(), flat=True)):
+            unfrozen.update(root=frozen, closed_at=now, **_decided_by(period, now))
+
+    run(write)
+
+
+def _decided_by(period: Period, closed_at: datetime) -> dict[str, object]:
+    if period.scheme == Scheme.CLASSIC:
+        moments = _buy_times(closed_at)
+        return {"buy_times": [millisecond_text(moment) for moment in moments]}
+    terms = terms_of(period)
+    if terms.beacon is None:
+        raise ValueError(f"period {period.pk} has no beacon in its terms")
+    deciding = draw_round(
+        beacon=terms.beacon, closed_at=closed_at, delay_seconds=terms.beacon_delay_seconds
+    )
+    return {"beacon_round": deciding}
+
+
+def _buy_times(closed_at: datetime) -> list[datetime]:
+    """When the last entries of the whole site up to the close were bought, ascending."""
+    bought = Entry.objects.filter(
+        status__in=[Entry.State.CONFIRMED, Entry.State.REFUNDED], created_at__lte=closed_at
+    )
+    newest = bought.order_by("-pk").values_list("created_at", flat=True)[:BUY_TIMES]
+    return last_buy_times(newest)
+
+
+def period_refund(period: Period) -> int:
+    """Returns the money of up to BATCH entries of a cancelled period; how many there were."""
+
+    def write() -> int:
+        list(Period.objects.select_for_update().filter(pk=period.pk).values_list("pk"))
+        owed = Entry.objects.filter(period=period, status=Entry.State.CONFIRMED).order_by("pk")
+        rows = list(owed.values_list("pk", "user_id", "entry_no", "shares__cost")[:BATCH])
+        if not rows:
+            return 0
+        book = Book(period.currency, House.LOTTERY, KIND)
+        book.lock({user_id for _, user_id, _, _ in rows})
+        for _, user_id, entry_no, cost in rows:
+            book.credit(user_id, cost, entry_no)
+        reference = f"period-{period.pk}-back-{rows[0][0]}"
+        book.write(reference)
+        entries = [pk for pk, _, _, _ in rows]
+        Shares.objects.filter(entry__in=entries).update(returned=reference)
+        Entry.objects.filter(pk__in=entries).update(status=Entry.State.REFUNDED)
+        return len(rows)
+
+    return run(write)
+
+
+def periods_sweep() -> int:
+    """Moves on every period that time, or its last share, has moved; returns how many steps that
+    took. Beat calls it; any number may run at once, and one that can't be moved now waits for the
+    next call."""
+    steps = 0
+    for due, step in (
+        (Period.objects.filter(is_due()), period_close),
+        (Period.objects.filter(status=Period.State.CLOSED, root=""), period_freeze),
+        (_unrenewed(), period_renew),
+        (_owing(), period_refund),
+    ):
+        steps += _each(due, step)
+    return steps
+
+
+def _unrenewed() -> QuerySet[Period]:
+    """Over, to be followed by another, and not yet followed."""
+    over = (Period.State.CLOSED, Period.State.DRAWN, Period.State.CANCELLED)
+    return Period.objects.filter(status__in=over, auto_renew=True, next=None)
+
+
+def _owing() -> QuerySet[Period]:
+    """Cancelled, and somebody's money is still here."""
+    owed = Entry.objects.filter(period=OuterRef("pk"), status=Entry.State.CONFIRMED)
+    return Period.objects.filter(Exists(owed), status=Period.State.CANCELLED)
+
+
+def _each(due: QuerySet[Period], step: Callable[[Period], object]) -> int:
+    done = 0
+    for period in due.select_related("pool", "sku__pool", "next").order_by("pk"):
+        try:
+            step(period)
+            done += 1
+        except Refusal as refusal:
+            logger.warning("period %s: %s: %s, beat tries again", period.pk, step, refusal.code)
+    return done
