@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from goods.sales import selectors as sales
+from lottery import selectors as periods
 from orders import pending, shield
 from shop.accounts.models import User
 from shop.pools import gate, waiting
@@ -24,6 +25,7 @@ def _remembers_nothing() -> None:
     """What a process remembers of sales and queues is of an earlier test, whose rows are gone."""
     shield.forget()
     sales.sale_terms_lately.forget()
+    periods.period_terms_lately.forget()
     pending._queues.clear()
     waiting.forget()
     gate._down.until = 0.0

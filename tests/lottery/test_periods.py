@@ -12,6 +12,7 @@ from lottery.drawing import periods_draw
 from lottery.models import Entry, Period, Shares
 from lottery.opening import PeriodPlan, period_open
 from lottery.proof import period_proof
+from lottery.selectors import period_terms_lately
 from orders.models import Order, OrderLine
 from shop.accounts.models import User
 from shop.errors import (
@@ -23,6 +24,7 @@ from shop.errors import (
     Refusal,
     SoldOut,
 )
+from shop.pools import gatekeeping
 from shop.pools.audit import audit
 from shop.pools.drain import drain
 from shop.wallet.models import Currency
@@ -57,6 +59,8 @@ def later(period: Period, *, by: timedelta) -> None:
     Period.objects.filter(pk=period.pk).update(
         **{name: moment - by for name, moment in moved.items() if moment}
     )
+    gatekeeping.quietly(gatekeeping.apply_terms, fresh.pool)
+    period_terms_lately.forget()
 
 
 def stored(entry: Entry) -> Entry:

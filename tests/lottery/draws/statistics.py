@@ -17,7 +17,9 @@ def surprise(counts: Counter, chances: Mapping[Hashable, float]) -> float:
     if not counts.keys() <= chances.keys():
         return float("inf")
     total = sum(counts.values())
-    square = sum((counts[of] - total * chance) ** 2 / (total * chance) for of, chance in chances.items())
+    square = sum(
+        (counts[of] - total * chance) ** 2 / (total * chance) for of, chance in chances.items()
+    )
     spread = 2 / (9 * (len(chances) - 1))
     return ((square / (len(chances) - 1)) ** (1 / 3) - (1 - spread)) / sqrt(spread)
 

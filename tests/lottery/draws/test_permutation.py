@@ -146,7 +146,9 @@ def test_over_many_seeds_a_share_of_a_huge_period_has_any_number(index):
 def test_neighbours_of_a_large_period_are_strewn_over_all_of_it():
     numbers = Numbers(SEED, 10**7, 0).numbers(123_456, 10_000)
     parts = Counter(number * 50 // 10**7 for number in numbers)
-    steps = Counter((b - a) % 10**7 * 50 // 10**7 for a, b in zip(numbers, numbers[1:], strict=False))
+    steps = Counter(
+        (b - a) % 10**7 * 50 // 10**7 for a, b in zip(numbers, numbers[1:], strict=False)
+    )
     assert surprise(parts, equally(range(50))) < ONE_IN_TEN_THOUSAND
     assert surprise(steps, equally(range(50))) < ONE_IN_TEN_THOUSAND
 
