@@ -184,6 +184,9 @@ LOTTERY_FOR_MONEY = env.bool("LOTTERY_FOR_MONEY", default=False)
 LOTTERY_BEACON = env.str("LOTTERY_BEACON", default="drand")
 # Servers that pass on what drand says, asked in turn: nobody need trust them. Empty: public ones.
 LOTTERY_DRAND_RELAYS = env.list("LOTTERY_DRAND_RELAYS", default=[])
+# The most that one top-up may be (fen), and the seconds that it may stay unpaid.
+TOP_UP_MOST_FEN = env.int("TOP_UP_MOST_FEN", default=1_000_000)
+TOP_UP_SECONDS = env.int("TOP_UP_SECONDS", default=900)
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
 

@@ -1,7 +1,8 @@
 """Payments, refunds, and the sandbox provider's own books.
 
-A payment belongs to an order and changes only under that order's row lock. A refund is decided,
-with its number and amount, in the transaction that finds it due; the provider hears of it later.
+A payment of an order changes only under that order's row lock; one without an order is a top-up of
+its user's wallet, and changes under its own. A refund is decided, with its number and amount, in
+the transaction that finds it due; the provider hears of it later.
 """
 
 from django.db import models
@@ -14,10 +15,10 @@ from shop.fields import ExactCharField
 
 
 class Payment(Keyed):
-    """One attempt to pay one order.
+    """One attempt to pay one order, or to fill a wallet.
 
     `pending` and `closing` are open at the provider: the money may come. `closing` is due to be
-    closed there, because the order no longer wants it.
+    closed there, because the order no longer wants it, or a top-up's time is up.
     """
 
     class Status(models.TextChoices):
@@ -27,7 +28,7 @@ class Payment(Keyed):
         CLOSED = "closed", _("closed")
 
     payment_no = ExactCharField(_("payment number"), max_length=24, unique=True)
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, related_name="payments")
     provider = models.CharField(_("provider"), max_length=10)
     amount_fen = models.BigIntegerField(_("amount (fen)"))
     status = models.CharField(
@@ -37,6 +38,8 @@ class Payment(Keyed):
     params = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     succeeded_at = models.DateTimeField(null=True)
+    # Of a top-up alone: an order's payment is open as long as its order waits for it.
+    expires_at = models.DateTimeField(_("expires at"), null=True)
 
     class Meta:
         verbose_name = _("payment")
@@ -44,9 +47,17 @@ class Payment(Keyed):
         constraints = [
             unique_key("payment"),
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="payment_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(order__isnull=False, expires_at__isnull=True)
+                | Q(order__isnull=True, expires_at__isnull=False),
+                name="payment_or_top_up",
+            ),
         ]
         # The closer's work: few rows, however many payments there are.
-        indexes = [models.Index(fields=["status", "id"], name="payment_by_status")]
+        indexes = [
+            models.Index(fields=["status", "id"], name="payment_by_status"),
+            models.Index(fields=["status", "expires_at"], name="payment_due"),
+        ]
 
     def __str__(self) -> str:
         return str(self.payment_no)

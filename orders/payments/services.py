@@ -1,8 +1,9 @@
 """The life of a payment: started, succeeded, closed, refunded.
 
-Every change of a payment happens under its order's row lock, so an order and its payments never
-disagree. No provider is called inside a transaction: what it must do stands in a row first, and is
-told to it as often as needed.
+Every change of an order's payment happens under its order's row lock, so the two never disagree;
+what is different for one without an order is `orders.payments.top_ups`. No provider is called
+inside a transaction: what it must do stands in a row first, and is told to it as often as needed.
+The wallet is no such provider: it is paid from, and given back to, in the transaction itself.
 """
 
 import logging
@@ -17,15 +18,17 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from orders.models import Order
+from orders.payments import top_ups, wallet
 from orders.payments.models import OPEN, Payment, Refund, SandboxCharge
 from orders.payments.providers import ChargeState, Provider, ProviderUnavailable
 from orders.payments.sandbox import SandboxProvider
+from orders.payments.wallet import WALLET
 from orders.selectors import order_locked, orders_now
 from orders.states import PAYABLE, State
 from orders.transitions import move, release
 from shop import transactions
 from shop.api.idempotency import Answer, RequestKey, insert, once
-from shop.errors import Invalid, NotFound, OrderState, Unavailable
+from shop.errors import Ended, Invalid, NotFound, OrderState, Unavailable
 from shop.failpoints import failpoint
 from shop.numbers import new_number
 
@@ -43,29 +46,48 @@ sandbox = SandboxProvider()
 
 
 def providers() -> dict[str, Provider]:
-    """The providers that are switched on, by the name that clients use."""
+    """The remote providers that are switched on, by the name that clients use."""
     return {"sandbox": sandbox} if settings.SANDBOX_PAYMENTS else {}
 
 
 def payment_start(
     *, user: "User", order_no: str, key: RequestKey, provider: str
 ) -> Answer[Payment]:
-    """Opens a payment of the whole order, or finds the one that an earlier request opened.
+    """Opens a payment of the whole order, or finds the one that an earlier request opened. From the
+    wallet, which is always offered, it is paid at once.
 
     Raises Invalid for a provider that is not offered, NotFound, OrderState when the order waits
-    for no money (any more), Busy, Unavailable when the provider does not answer.
+    for no money (any more), InsufficientBalance, Busy, Unavailable when the provider does not
+    answer.
     """
-    if provider not in providers():
-        raise Invalid.field("provider", gettext("Not offered here."))
+    if provider != WALLET and provider not in providers():
+        raise _not_offered()
 
     def create(key: RequestKey) -> Payment:
         return transactions.run(lambda: _open_payment(user, order_no, key, provider))
 
-    answer = once(key, Payment.objects.all(), create)
-    payment = answer.row
-    if payment.params is None and payment.status == Payment.Status.PENDING:
-        _tell_provider(payment)
-    return answer
+    return _told(once(key, Payment.objects.all(), create))
+
+
+def top_up_start(*, key: RequestKey, amount_fen: int, provider: str) -> Answer[Payment]:
+    """Opens a top-up of a wallet, or finds the one that an earlier request opened.
+
+    Raises Invalid for a provider that is not offered, the wallet among them, and for an amount out
+    of bounds; Busy, Unavailable when the provider does not answer.
+    """
+    if provider not in providers():
+        raise _not_offered()
+
+    def create(key: RequestKey) -> Payment:
+        return transactions.run(
+            lambda: top_ups.open_top_up(key=key, amount_fen=amount_fen, provider=provider)
+        )
+
+    return _told(once(key, Payment.objects.all(), create))
+
+
+def _not_offered() -> Invalid:
+    return Invalid.field("provider", gettext("Not offered here."))
 
 
 def _open_payment(user: "User", order_no: str, key: RequestKey, provider: str) -> Payment:
@@ -80,8 +102,29 @@ def _open_payment(user: "User", order_no: str, key: RequestKey, provider: str) -
         provider=provider,
         amount_fen=order.total_fen,
     )
-    insert(payment)
+    if provider == WALLET:
+        _pay_from_wallet(order, payment)
+    else:
+        insert(payment)
     return payment
+
+
+def _pay_from_wallet(order: Order, payment: Payment) -> None:
+    payment.status = Payment.Status.SUCCEEDED
+    payment.succeeded_at = order.db_now
+    insert(payment)
+    # Rows of payments before those of wallets.
+    payments_abandon([order])
+    wallet.pay(order, payment)
+    move([order], State.PAID, actor="shopper", paid_at=order.db_now)
+
+
+def _told(answer: Answer[Payment]) -> Answer[Payment]:
+    """The answer, once the payment's provider knows of it."""
+    payment = answer.row
+    if payment.params is None and payment.status == Payment.Status.PENDING:
+        _tell_provider(payment)
+    return answer
 
 
 def _tell_provider(payment: Payment) -> None:
@@ -96,7 +139,7 @@ def _tell_provider(payment: Payment) -> None:
 
 
 def payment_succeeded(*, payment_no: str, provider: str, amount_fen: int) -> None:
-    """The provider has the money: the order is paid with it, or it goes back.
+    """The provider has the money: the order is paid with it, or it goes back; a top-up is credited.
 
     Call it with what the provider itself says, as often as it says it. Raises NotFound for a
     payment that is not ours and Invalid for an amount that is not the payment's; both are logged
@@ -115,6 +158,9 @@ def payment_succeeded(*, payment_no: str, provider: str, amount_fen: int) -> Non
 
 
 def _record_success(known: Payment) -> None:
+    if known.order_id is None:
+        top_ups.record_success(known.pk)
+        return
     order = order_locked(pk=known.order_id)
     recorded = Payment.objects.filter(pk=known.pk).exclude(status=Payment.Status.SUCCEEDED)
     if not recorded.update(status=Payment.Status.SUCCEEDED, succeeded_at=order.db_now):
@@ -134,11 +180,13 @@ def payments_abandon(orders: list[Order]) -> None:
 
 
 def payments_close() -> int:
-    """Closes at their providers what orders no longer want; returns how many got an answer.
+    """Closes at their providers what orders no longer want, and top-ups whose time is up; returns
+    how many got an answer.
 
     Safe to run any number of times at once: a close is idempotent, and what it says is recorded
-    under the order's lock.
+    under the order's lock, or the top-up's.
     """
+    transactions.run_statement(top_ups.abandon_overdue)
     due = Payment.objects.filter(status=Payment.Status.CLOSING).order_by("pk")[:BATCH]
     answered = 0
     for payment in due:
@@ -157,6 +205,9 @@ def payments_close() -> int:
 
 
 def _record_closed(payment: Payment) -> None:
+    if payment.order_id is None:
+        top_ups.record_closed(payment.pk)
+        return
     order = order_locked(pk=payment.order_id)
     closing = Payment.objects.filter(pk=payment.pk, status=Payment.Status.CLOSING)
     if not closing.update(status=Payment.Status.CLOSED):
@@ -197,11 +248,7 @@ def refunds_execute() -> int:
         if not claimed:
             continue
         try:
-            providers()[refund.payment.provider].refund(
-                refund_no=refund.refund_no,
-                payment_no=refund.payment.payment_no,
-                amount_fen=refund.amount_fen,
-            )
+            _tell_of_refund(refund)
         except (ProviderUnavailable, KeyError):
             log.warning("refund not taken", extra={"refund_no": refund.refund_no})
             continue
@@ -211,11 +258,23 @@ def refunds_execute() -> int:
     return done
 
 
+def _tell_of_refund(refund: Refund) -> None:
+    if refund.payment.provider == WALLET:
+        return  # the wallet is given it where it is recorded
+    providers()[refund.payment.provider].refund(
+        refund_no=refund.refund_no,
+        payment_no=refund.payment.payment_no,
+        amount_fen=refund.amount_fen,
+    )
+
+
 def _record_refunded(refund: Refund) -> None:
     order = order_locked(pk=refund.order_id)
     pending = Refund.objects.filter(pk=refund.pk, status=Refund.Status.PENDING)
     if not pending.update(status=Refund.Status.SUCCEEDED, succeeded_at=order.db_now):
         return
+    if refund.payment.provider == WALLET:
+        wallet.give_back(order, refund)
     refunded_fen = order.refunded_fen + refund.amount_fen
     Order.objects.filter(pk=order.pk).update(refunded_fen=refunded_fen)
     still_due = Refund.objects.filter(order=order, status=Refund.Status.PENDING).exists()
@@ -250,7 +309,8 @@ def refund_retry(*, refund_no: str, operator: "User") -> bool:
 def sandbox_succeed(payment: Payment) -> None:
     """What the sandbox's shopper and its notification do: pay `payment`, then tell the shop.
 
-    Raises NotFound when it never reached the sandbox, OrderState when it is closed there.
+    Raises NotFound when it never reached the sandbox; when it is closed there, OrderState, or Ended
+    for a top-up.
     """
     try:
         state = sandbox.succeed(payment_no=payment.payment_no)
@@ -258,6 +318,8 @@ def sandbox_succeed(payment: Payment) -> None:
         raise NotFound from error
     failpoint("sandbox.succeed.after")
     if state != ChargeState.PAID:
+        if payment.order_id is None:
+            raise Ended
         order = orders_now(Order.objects.filter(pk=payment.order_id)).get()
         raise OrderState(order_status=order.status_now)
     payment_succeeded(
