@@ -195,6 +195,11 @@ class PayRequestSerializer(serializers.Serializer[Any]):
     provider = StrictCharField(max_length=10)
 
 
+class TopUpRequestSerializer(serializers.Serializer[Any]):
+    amount_fen = StrictIntegerField(min_value=1)
+    provider = StrictCharField(max_length=10)
+
+
 class PaymentSerializer(serializers.Serializer[Payment]):
     """`params` is for the provider's own front end."""
 

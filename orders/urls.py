@@ -26,6 +26,7 @@ urlpatterns = [
     path(
         "orders/<number:order_no>/refunds", views.OrderRefundsView.as_view(), name="order-refunds"
     ),
+    path("wallet/top-ups", views.TopUpsView.as_view(), name="top-ups"),
     path(
         "payments/sandbox/<number:payment_no>/succeed",
         views.SandboxSucceedView.as_view(),

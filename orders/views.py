@@ -31,6 +31,7 @@ from orders.serializers import (
     RefundSerializer,
     SaleOrderRequestSerializer,
     ShippingMethodSerializer,
+    TopUpRequestSerializer,
 )
 from shop.accounts.authentication import TrustedTokenAuthentication
 from shop.accounts.rates import client_address
@@ -39,6 +40,7 @@ from shop.api.idempotency import Answer, keyed_response, request_key
 from shop.api.pagination import Keyset
 from shop.errors import (
     Ended,
+    InsufficientBalance,
     InsufficientStock,
     NotFound,
     NotStarted,
@@ -258,16 +260,29 @@ class OrderConfirmReceiptView(ShopperView):
 
 class OrderPayView(ShopperView):
     idempotent = True
-    refusals = (OrderState,)
+    refusals = (OrderState, InsufficientBalance)
 
     @extend_schema(request=PayRequestSerializer, responses=PaymentSerializer)
     def post(self, request: Request, order_no: str) -> Response:
-        """Opens a payment of the whole order; `params` is for the provider's own front end."""
+        """Opens a payment of the whole order; `params` is for the provider's own front end. The
+        `wallet` pays at once."""
         key = request_key(request, route="order-pay")
         fields = _valid(PayRequestSerializer, request.data)
         answer = payments.payment_start(
             user=request.user, order_no=order_no, key=key, provider=fields["provider"]
         )
+        return keyed_response(PaymentSerializer(answer.row).data, answer)
+
+
+class TopUpsView(ShopperView):
+    idempotent = True
+
+    @extend_schema(request=TopUpRequestSerializer, responses=PaymentSerializer)
+    def post(self, request: Request) -> Response:
+        """Opens a payment that fills the shopper's wallet as soon as its money is there."""
+        key = request_key(request, route="top-ups")
+        fields = _valid(TopUpRequestSerializer, request.data)
+        answer = payments.top_up_start(key=key, **fields)
         return keyed_response(PaymentSerializer(answer.row).data, answer)
 
 
@@ -282,7 +297,7 @@ class OrderRefundsView(ShopperView):
 class SandboxSucceedView(ShopperView):
     """Where the sandbox is on, for whoever pays."""
 
-    refusals = (OrderState,)
+    refusals = (OrderState, Ended)
 
     @extend_schema(request=None, responses=PaymentSerializer)
     def post(self, request: Request, payment_no: str) -> Response:

@@ -17,7 +17,7 @@ from lottery.opening import PeriodPlan, period_open
 from orders.checkout import Checkout, order_place
 from orders.models import Order, ShippingMethod
 from orders.payments.models import Payment
-from orders.payments.services import payment_start, sandbox_succeed
+from orders.payments.services import payment_start, sandbox_succeed, top_up_start
 from orders.sale_orders import SaleRequest, sale_order_place
 from shop.accounts.models import Address, User
 from shop.api.idempotency import RequestKey
@@ -188,4 +188,34 @@ def pay(user: User, order: Order) -> Payment:
     payment = start_payment(user, order)
     sandbox_succeed(payment)
     payment.refresh_from_db()
+    return payment
+
+
+def pay_from_wallet(user: User, order: Order, *, key: str = "") -> Payment:
+    """A payment of `order` from its owner's wallet."""
+    return payment_start(
+        user=user, order_no=order.order_no, key=request_key_of(user, key), provider="wallet"
+    ).row
+
+
+def start_top_up(user: User, amount_fen: int, *, key: str = "") -> Payment:
+    """An open top-up at the sandbox."""
+    return top_up_start(
+        key=request_key_of(user, key, route="top-ups"), amount_fen=amount_fen, provider="sandbox"
+    ).row
+
+
+def top_up(user: User, amount_fen: int) -> Payment:
+    """A top-up whose money has come, and the shop knows."""
+    payment = start_top_up(user, amount_fen)
+    sandbox_succeed(payment)
+    payment.refresh_from_db()
+    return payment
+
+
+def overdue_top_up(payment: Payment) -> Payment:
+    """Lets the top-up's time be up, as far as the database's clock can tell."""
+    Payment.objects.filter(pk=payment.pk).update(
+        expires_at=payment.created_at - timedelta(seconds=1)
+    )
     return payment

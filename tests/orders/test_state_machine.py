@@ -19,12 +19,22 @@ from goods.stock import adjust_stock
 from orders import lifecycle
 from orders.models import Order
 from orders.payments import services as payments
-from orders.payments.models import Payment
+from orders.payments.models import Payment, SandboxCharge
 from orders.states import State
 from shop.errors import Refusal
 from shop.pools.audit import audit
 from shop.pools.refusals import Shortage
-from tests.factories import make_sku, make_user, overdue, place, start_payment
+from tests.factories import (
+    make_sku,
+    make_user,
+    overdue,
+    overdue_top_up,
+    pay_from_wallet,
+    place,
+    start_payment,
+    start_top_up,
+)
+from tests.kit.wallets import balance
 
 pytestmark = [pytest.mark.django_db]
 
@@ -68,6 +78,20 @@ class Shop(RuleBasedStateMachine):
     @rule(target=payments, order=orders)
     def start_paying(self, order):
         return order and self.attempt(lambda: start_payment(self.shopper, order))
+
+    @rule(order=orders)
+    def pay_from_wallet(self, order):
+        if order:
+            self.attempt(lambda: pay_from_wallet(self.shopper, order))
+
+    @rule(target=payments, amount_fen=st.integers(1, 20_000))
+    def start_filling_the_wallet(self, amount_fen):
+        return start_top_up(self.shopper, amount_fen)
+
+    @rule(payment=payments)
+    def time_to_fill_is_up(self, payment):
+        if payment and payment.order_id is None:
+            overdue_top_up(payment)
 
     @rule(payment=payments)
     def money_arrives(self, payment):
@@ -132,6 +156,8 @@ class Shop(RuleBasedStateMachine):
 
     def teardown(self):
         """At rest: everything that was due is done, and every promise holds."""
+        for payment in Payment.objects.filter(user=self.shopper, order=None):
+            overdue_top_up(payment)
         while lifecycle.orders_expire() + payments.payments_close() + payments.refunds_execute():
             pass
         paid_in = Payment.objects.filter(order__in=self.placed, status="succeeded")
@@ -141,6 +167,16 @@ class Shop(RuleBasedStateMachine):
             )
             kept = order.total_fen if order.status in HOLDING - {State.UNPAID} else 0
             assert received - order.refunded_fen == kept
+        filled = SandboxCharge.objects.filter(
+            status="paid",
+            payment_no__in=Payment.objects.filter(user=self.shopper, order=None).values(
+                "payment_no"
+            ),
+        )
+        spent = paid_in.filter(provider="wallet", refunds=None)
+        assert balance(self.shopper) == sum(charge.amount_fen for charge in filled) - sum(
+            payment.amount_fen for payment in spent
+        )
         assert audit().ok, audit()
 
 

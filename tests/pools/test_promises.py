@@ -46,6 +46,8 @@ def test_a_shop_in_order_keeps_every_promise(shop: Shop) -> None:
         "paid_fen": 3 * PRICE_FEN,
         "refunded_fen": 2 * PRICE_FEN,
         "refunds_due": 0,
+        "top_ups": 0,
+        "top_ups_fen": 0,
     }
     # paid 1, cancelled 1, late 1, refunded 3
     assert report.figures(8) == {"moves": 6}
