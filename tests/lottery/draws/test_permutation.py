@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lottery.draws import permutation
 from lottery.draws.permutation import Numbers
 from lottery.verify_draw import Permutation
+from tests.lottery.draws.facts import unhurried
 from tests.lottery.draws.statistics import ONE_IN_TEN_THOUSAND, equally, surprise
 
 SEED = bytes(range(32))
@@ -48,6 +49,7 @@ def test_every_number_of_a_larger_period_is_given_once(total):
     assert sorted(numbers) == list(range(1_000_002, 1_000_002 + total))
 
 
+@unhurried
 @given(seeds, totals, st.data())
 def test_a_number_leads_back_to_its_index(seed, total, data):
     index = data.draw(st.integers(0, total - 1))
@@ -58,6 +60,7 @@ def test_a_number_leads_back_to_its_index(seed, total, data):
     assert numbers.index(number) == index
 
 
+@unhurried
 @given(seeds, totals, st.data())
 def test_an_index_leads_back_to_its_number(seed, total, data):
     number = data.draw(st.integers(1_000_002, 1_000_001 + total))
@@ -67,6 +70,7 @@ def test_an_index_leads_back_to_its_number(seed, total, data):
     assert numbers.number(index) == number
 
 
+@unhurried
 @given(seeds, totals, st.data())
 def test_many_numbers_are_what_each_one_is(seed, total, data):
     first = data.draw(st.integers(0, total - 1))
@@ -77,6 +81,7 @@ def test_many_numbers_are_what_each_one_is(seed, total, data):
     assert len(set(expected)) == count
 
 
+@unhurried
 @given(seeds, totals, st.data())
 def test_a_program_written_from_the_page_alone_gives_the_same_numbers(seed, total, data):
     index = data.draw(st.integers(0, total - 1))
@@ -146,9 +151,7 @@ def test_over_many_seeds_a_share_of_a_huge_period_has_any_number(index):
 def test_neighbours_of_a_large_period_are_strewn_over_all_of_it():
     numbers = Numbers(SEED, 10**7, 0).numbers(123_456, 10_000)
     parts = Counter(number * 50 // 10**7 for number in numbers)
-    steps = Counter(
-        (b - a) % 10**7 * 50 // 10**7 for a, b in zip(numbers, numbers[1:], strict=False)
-    )
+    steps = Counter((b - a) % 10**7 * 50 // 10**7 for a, b in pairwise(numbers))
     assert surprise(parts, equally(range(50))) < ONE_IN_TEN_THOUSAND
     assert surprise(steps, equally(range(50))) < ONE_IN_TEN_THOUSAND
 
