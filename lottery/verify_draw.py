@@ -16,6 +16,7 @@ import json
 import re
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -416,16 +417,14 @@ class Facts:
         if identity["name"] == "local":
             raise Unchecked("THE BEACON IS NOT INDEPENDENT: the shop could know its value before")
         if not HAS_BLS:
-            raise Unchecked(
-                "WHETHER THE BEACON SAID SO AT ALL: that needs py_ecc (pip install py_ecc)"
-            )
+            raise Unchecked("WHETHER THE BEACON SAID THIS: it takes py_ecc (pip install py_ecc)")
         if not is_signed(
             bytes.fromhex(self.beacon["signature"]), bytes.fromhex(identity["public_key"]), number
         ):
             raise Wrong(f"round {number} was not signed by the key in the terms")
         if identity != QUICKNET:
             raise Unchecked(
-                "THE BEACON IS NOT INDEPENDENT: its key signed, but whose it is is unknown"
+                "THE BEACON IS NOT INDEPENDENT: it signed, but the shop may have its key"
             )
         return f"quicknet signed round {number}"
 
@@ -603,11 +602,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Wrong as why:
         steps = [Step("form", WRONG, str(why))]
     print(*(step.line() for step in steps), sep="\n")
-    wrong, unchecked = (
-        sum(step.verdict == verdict for step in steps) for verdict in (WRONG, NOT_CHECKED)
-    )
-    print(f"{wrong or 'Nothing'} is wrong; {unchecked or 'nothing'} was not checked.")
-    return 1 if wrong else 0
+    counts = Counter(step.verdict for step in steps)
+    print(", ".join(f"{counts[verdict]} {verdict}" for verdict in (OK, WRONG, NOT_CHECKED)) + ".")
+    return 1 if counts[WRONG] else 0
 
 
 if __name__ == "__main__":

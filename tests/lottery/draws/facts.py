@@ -153,10 +153,10 @@ def classic_transcript(terms: Terms = CLASSIC_TERMS) -> dict:
     )
 
 
-def saved_of(published: dict) -> dict:
+def saved_of(published: dict, *, entry: int = 3) -> dict:
     """What a careful shopper saved of it, as the verifier takes it."""
     beacon = published["beacon"]
-    entry_no, first, count, nonce = published["entries"][3]
+    entry_no, first, count, nonce = published["entries"][entry]
     return {
         "commitment": published["commitment"],
         "root": published["root"],
