@@ -1,7 +1,6 @@
 """Forms of the admin's goods pages. None of them has a field for a counter."""
 
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from goods import selectors
 from goods.models import Sku
 from goods.stock import MAX_UNITS
+from shop.backoffice import reference_field
 from shop.pools.models import Strategy
 
 
@@ -42,11 +42,6 @@ class SkuFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
                 )
 
 
-def new_reference() -> str:
-    """Names one display of the form, so that sending it twice is harmless."""
-    return f"admin-{uuid4().hex}"
-
-
 class AdjustForm(forms.Form):
     """Units in (or out, below zero) for a reason."""
 
@@ -57,9 +52,7 @@ class AdjustForm(forms.Form):
         help_text=_("Units that come in; below zero: units that go out."),
     )
     reason = forms.CharField(label=_("reason"), max_length=200)
-    reference = forms.RegexField(
-        regex=r"^admin-[0-9a-f]{32}\Z", initial=new_reference, widget=forms.HiddenInput
-    )
+    reference = reference_field()
 
     def clean_delta(self) -> int:
         delta: int = self.cleaned_data["delta"]

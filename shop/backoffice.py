@@ -1,4 +1,5 @@
-"""What the operators' pages share: money as people read it, and lists of tables that grow for ever.
+"""What the operators' pages share: money as people read it, forms that may be sent twice, and lists
+of tables that grow for ever.
 
 A fact of the shop is shown here and never edited: no form writes it, whatever is sent. Its list
 costs the same at any size of the table: no COUNT over it, newest first in every case, searched by
@@ -8,6 +9,7 @@ exact numbers only. What operators may do to a fact are steps and actions, which
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.contrib import admin
@@ -45,6 +47,18 @@ def money_column(field: str, label: "str | Promise") -> Callable[[Any], str]:
 
     column.__name__ = field.removesuffix("_fen")
     return column
+
+
+def new_reference() -> str:
+    """Names one display of a form, so that sending it twice is harmless."""
+    return f"admin-{uuid4().hex}"
+
+
+def reference_field() -> forms.RegexField:
+    """The hidden field that carries the reference of a form's display."""
+    return forms.RegexField(
+        regex=r"^admin-[0-9a-f]{32}\Z", initial=new_reference, widget=forms.HiddenInput
+    )
 
 
 class NewestRows(Paginator):  # type: ignore[type-arg]  # not generic at run time

@@ -9,22 +9,15 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from goods.forms import new_reference
 from goods.models import Sku
 from goods.sales.models import Protection
 from goods.sales.services import MAX_PRICE_FEN, SalePlan
 from goods.stock import MAX_UNITS
+from shop.backoffice import reference_field
 from shop.pools import gate
 from shop.pools.models import Placement, Strategy
 
 MINUTES = "%Y-%m-%dT%H:%M"
-
-
-def reference_field() -> forms.RegexField:
-    """Names one display of a form, so that sending it twice is harmless."""
-    return forms.RegexField(
-        regex=r"^admin-[0-9a-f]{32}\Z", initial=new_reference, widget=forms.HiddenInput
-    )
 
 
 def _moment(**options: Any) -> forms.DateTimeField:

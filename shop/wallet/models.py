@@ -1,4 +1,5 @@
-"""The ledger: accounts, transactions and their postings. `shop.wallet.services` alone writes them.
+"""The ledger: accounts, transactions and their postings. `shop.wallet.services` alone writes them;
+what operators ask of it stands in `Correction`, until a second one has decided.
 
 Every amount is an integer: fen where the currency is `cny`, points where it is `points`. A
 transaction's postings sum to zero in each currency, and neither is ever edited. A user's account
@@ -10,7 +11,7 @@ deadlock with, the UPDATE that follows it.
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from shop.fields import ExactCharField
@@ -90,6 +91,10 @@ class Transaction(models.Model):
     )
     created_at = models.DateTimeField(_("made at"), auto_now_add=True)
 
+    class Meta:
+        verbose_name = _("transaction")
+        verbose_name_plural = _("transactions")
+
     def __str__(self) -> str:
         return f"{self.kind} {self.reference}"
 
@@ -118,3 +123,73 @@ class Posting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount:+d} ({self.reference})"
+
+
+class Correction(models.Model):
+    """What an operator wants to give a user, or to put right in a wallet: nothing is booked before
+    another operator approves it."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", _("waits for a second person")
+        APPROVED = "approved", _("approved and booked")
+        REJECTED = "rejected", _("rejected")
+
+    # Names one display of the form, so that sending it twice asks once.
+    reference = ExactCharField(max_length=64, unique=True, editable=False)
+    house = models.CharField(
+        _("kind"),
+        max_length=12,
+        choices=[(house.value, house.label) for house in (House.GRANTS, House.CORRECTIONS)],
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    currency = models.CharField(_("currency"), max_length=6, choices=Currency.choices)
+    # What the user's balance changes by.
+    amount = models.BigIntegerField(_("amount"))
+    reason = models.CharField(_("reason"), max_length=200)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.REQUESTED
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("requested by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    requested_at = models.DateTimeField(_("requested at"), auto_now_add=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("decided by"),
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+    )
+    decided_at = models.DateTimeField(_("decided at"), null=True)
+
+    class Meta:
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
+        default_permissions = ("add", "view")
+        permissions = [("approve_correction", "Can decide about corrections")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0) | Q(amount__lt=0, house=House.CORRECTIONS),
+                name="correction_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="requested", decided_by__isnull=True)
+                | Q(state="rejected", decided_by__isnull=False)
+                | (
+                    Q(state="approved", decided_by__isnull=False) & ~Q(decided_by=F("requested_by"))
+                ),
+                name="correction_by_second_person",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "id"], name="correction_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.amount:+d} {self.currency}: {self.reason}"

@@ -1,4 +1,5 @@
-"""What the ledger promises: transactions sum to zero, and a balance is the sum of its postings."""
+"""What the ledger promises: transactions sum to zero, a balance is the sum of its postings, and
+operators change what two of them wanted."""
 
 from shop.pools.audit import Finding, Snapshot, promise
 
@@ -29,6 +30,29 @@ UNEQUAL_BALANCES = """
     WHERE a.id BETWEEN %(low)s AND %(high)s AND a.user_id IS NOT NULL
     GROUP BY a.id, a.user_id, a.currency, a.balance
     HAVING a.balance <> COALESCE(SUM(p.amount), 0) OR a.balance < 0
+"""
+# What is booked for a correction against what was decided.
+CORRECTION = {"sqlite": "'correction:' || c.id", "mysql": "CONCAT('correction:', c.id)"}
+MISBOOKED = """
+    SELECT pk, state, amount, currency, booked, requested_by_id, decided_by_id FROM (
+        SELECT c.id AS pk, c.state, c.amount, c.currency, c.requested_by_id, c.decided_by_id,
+               COALESCE((
+                   SELECT SUM(p.amount) FROM wallet_transaction t
+                   JOIN wallet_posting p ON p.transaction_id = t.id
+                   JOIN wallet_account a ON a.id = p.account_id
+                   WHERE t.reference = {reference}
+                     AND a.user_id = c.user_id AND a.currency = c.currency), 0) AS booked
+        FROM wallet_correction c WHERE c.id BETWEEN %(low)s AND %(high)s
+    ) AS both_sides
+    WHERE booked <> CASE state WHEN 'approved' THEN amount ELSE 0 END
+       OR (state = 'approved' AND (decided_by_id IS NULL OR decided_by_id = requested_by_id))
+"""
+UNDECIDED = """
+    SELECT t.reference FROM wallet_transaction t
+    WHERE t.id BETWEEN %(low)s AND %(high)s AND SUBSTR(t.reference, 1, 11) = 'correction:'
+      AND NOT EXISTS (
+        SELECT 1 FROM wallet_correction c
+        WHERE c.id = CAST(SUBSTR(t.reference, 12) AS SIGNED) AND t.reference = {reference})
 """
 
 
@@ -81,3 +105,25 @@ def balances_equal_postings(seen: Snapshot) -> Finding:
         )
     ]
     return Finding({"wallets": wallets, "wallets_fen": fen, "wallets_points": points}, broken)
+
+
+@promise(6, "each correction is booked as two operators decided, and no other")
+def corrections_are_decided(seen: Snapshot) -> Finding:
+    reference = CORRECTION[seen.vendor]
+    [waiting] = seen.totals(
+        "wallet_correction",
+        "SELECT SUM(CASE state WHEN 'requested' THEN 1 ELSE 0 END) FROM wallet_correction"
+        " WHERE id BETWEEN %(low)s AND %(high)s",
+    )
+    broken = [
+        f"correction {pk}: is {state} of {amount:+d} {currency}, the user's wallet has {booked};"
+        f" asked for by operator {asked}, decided by {decided}"
+        for pk, state, amount, currency, booked, asked, decided in seen.search(
+            "wallet_correction", MISBOOKED.format(reference=reference)
+        )
+    ]
+    broken += [
+        f"transaction {reference}: there is no such correction"
+        for (reference,) in seen.search("wallet_transaction", UNDECIDED.format(reference=reference))
+    ]
+    return Finding({"corrections_waiting": waiting}, broken)

@@ -10,6 +10,9 @@ from shop.wallet.models import Account, Currency, House, Posting
 if TYPE_CHECKING:
     from shop.accounts.models import User
 
+# Of a page for operators.
+STATEMENT_ROWS = 100
+
 
 def balances_of(user: "User") -> Mapping[Currency, int]:
     """What a user has in each currency; 0 where nothing ever came in."""
@@ -31,13 +34,23 @@ def postings_of(user: "User", *, currency: str | None = None) -> QuerySet[Postin
     return postings.order_by("-pk")
 
 
+def statement_page(account: Account, *, before: int | None = None) -> list[Posting]:
+    """One page of what moved an account, newest first; `before`: older than this posting."""
+    postings = Posting.objects.filter(account=account).select_related("transaction__operator")
+    if before is not None:
+        postings = postings.filter(pk__lt=before)
+    return list(postings.order_by("-pk")[:STATEMENT_ROWS])
+
+
+def sum_of(account: Account) -> int:
+    """The sum of an account's postings: what an account of the house holds, so ask seldom."""
+    return int(Posting.objects.filter(account=account).aggregate(sum=Sum("amount"))["sum"] or 0)
+
+
 def house_sums() -> Mapping[tuple[House, Currency], int]:
     """What each account of the house holds: the sum of all its postings, so ask seldom. Negative
     where the house gave more than it took, as with top-ups and grants."""
-    rows = (
-        Posting.objects.filter(account__in=Account.objects.filter(house__isnull=False))
-        .values_list("account__house", "account__currency")
-        .annotate(Sum("amount"))
-        .order_by("account__house", "account__currency")
-    )
-    return {(House(house), Currency(currency)): total for house, currency, total in rows}
+    return {
+        (House(str(account.house)), Currency(account.currency)): sum_of(account)
+        for account in Account.objects.filter(house__isnull=False).order_by("house", "currency")
+    }

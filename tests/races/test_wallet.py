@@ -1,6 +1,7 @@
 """Payments from one wallet, and batches across many, at one moment: with the condition and the
 order of locks, and without them."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -9,16 +10,18 @@ from django.db import IntegrityError
 
 from shop import transactions
 from shop.accounts.models import User
-from shop.errors import InsufficientBalance
+from shop.errors import InsufficientBalance, Invalid
 from shop.pools.audit import audit
 from shop.transactions import RETRIES, is_duplicate
 from shop.wallet import selectors
-from shop.wallet.models import Account, Currency, House, Transaction
+from shop.wallet.corrections import correction_approve, correction_reject
+from shop.wallet.models import Account, Correction, Currency, House, Transaction
 from shop.wallet.services import Book
 from tests.factories import make_user
 from tests.kit.barrier import Outcome, race, watching
 from tests.kit.marks import on_mariadb
 from tests.kit.wallets import balance, fund, spend, spender
+from tests.wallet.asking import ask
 
 pytestmark = on_mariadb
 
@@ -132,4 +135,48 @@ def test_batches_and_payments_in_either_order_never_deadlock(dice: Random) -> No
     assert retries() == before  # nobody even had to try again
     assert [report.broken for report in seen] == [{}] * len(seen)
     assert [balance(user) for user in newcomers] == [40] * 10
+    assert audit().broken == {}
+
+
+def decided(step: Callable[[], bool]) -> bool:
+    """Whether this operator's step was the one that counts."""
+    try:
+        return step()
+    except Invalid:
+        return False
+
+
+def test_a_correction_that_many_decide_at_once_is_decided_by_one() -> None:
+    for number in range(10):
+        user = make_user()
+        correction = ask(user, 50)
+        approve = [partial(correction_approve, correction, operator=make_user()) for _ in range(6)]
+        reject = [
+            partial(correction_reject, correction, operator=make_user(), reason="no")
+            for _ in range(6)
+        ]
+        steps = [*approve, *reject] if number % 2 else [*reject, *approve]
+
+        outcomes = race([partial(decided, step) for step in steps])
+
+        assert sum(outcome.result() for outcome in outcomes) == 1
+        correction.refresh_from_db()
+        assert balance(user) == (50 if correction.state == "approved" else 0)
+    assert audit().broken == {}
+
+
+def test_a_correction_and_payments_at_once_leave_nobody_with_less_than_nothing() -> None:
+    user = make_user()
+    fund(user, 100)
+    takings = [ask(user, -40) for _ in range(4)]
+    approve = [partial(correction_approve, one, operator=make_user()) for one in takings]
+
+    outcomes = race([*approve, *(spender(user, 30, reference=f"payment-{n}") for n in range(4))])
+
+    refused = [outcome.error for outcome in outcomes if outcome.error is not None]
+    assert all(isinstance(error, InsufficientBalance) for error in refused)
+    taken = 40 * Correction.objects.filter(state="approved").count()
+    paid = 30 * Transaction.objects.filter(kind="test").count()
+    assert balance(user) == 100 - taken - paid
+    assert balance(user) < 40
     assert audit().broken == {}

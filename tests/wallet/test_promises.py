@@ -7,11 +7,13 @@ from django.db import connection
 
 from shop.accounts.models import User
 from shop.pools.audit import audit
-from shop.wallet.models import Account, Posting, Transaction
+from shop.wallet import corrections
+from shop.wallet.models import Account, Correction, Posting, Transaction
 from shop.wallet.services import Book
 from tests.factories import make_user
 from tests.kit.wallets import fund, spend
 from tests.pools.planting import checks_off
+from tests.wallet.asking import ask
 
 POSTING = (
     "INSERT INTO wallet_posting (transaction_id, account_id, amount, reference)"
@@ -81,6 +83,7 @@ def test_a_ledger_in_order_keeps_its_promise(ledger: Ledger) -> None:
         "wallets": 2,
         "wallets_fen": 730,
         "wallets_points": 0,
+        "corrections_waiting": 0,
     }
 
 
@@ -153,3 +156,49 @@ def test_a_breach_breaks_promise_6_alone_and_names_the_row(name: str, ledger: Le
         Posting.objects.all().delete()
     assert list(broken) == [6]
     assert any(row.format(**columns) in line for line in broken[6]), broken
+
+
+# --- corrections
+
+
+CORRECTION_BREACHES = {
+    "a correction that was approved and not booked": (
+        ["UPDATE wallet_transaction SET reference = 'hand' WHERE reference = 'correction:{pk}'"],
+        "is approved of +50 cny, the user's wallet has 0",
+    ),
+    "a correction that was booked and not approved": (
+        ["UPDATE wallet_correction SET state = 'requested', decided_by_id = NULL WHERE id = {pk}"],
+        "is requested of +50 cny, the user's wallet has 50",
+    ),
+    "a correction of another amount than was approved": (
+        ["UPDATE wallet_correction SET amount = 5 WHERE id = {pk}"],
+        "is approved of +5 cny, the user's wallet has 50",
+    ),
+    "a correction that one operator decided alone": (
+        ["UPDATE wallet_correction SET decided_by_id = requested_by_id WHERE id = {pk}"],
+        "asked for by operator {asker}, decided by {asker}",
+    ),
+    "a correction that nobody asked for": (
+        ["DELETE FROM wallet_correction WHERE id = {pk}"],
+        "transaction correction:{pk}: there is no such correction",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CORRECTION_BREACHES)
+def test_a_breach_of_a_correction_breaks_promise_6_and_names_it(name: str, shopper: User) -> None:
+    statements, row = CORRECTION_BREACHES[name]
+    correction = ask(shopper, 50)
+    corrections.correction_approve(correction, operator=make_user())
+    waits = ask(shopper, 1)
+    assert audit().broken == {}
+    assert audit().figures(6)["corrections_waiting"] == 1
+    columns: dict[str, object] = {"pk": correction.pk, "asker": correction.requested_by_id}
+
+    plant(*statements, columns=columns)
+
+    broken = audit().broken
+    assert list(broken) == [6]
+    [line] = broken[6]
+    assert row.format(**columns) in line
+    assert Correction.objects.filter(pk=waits.pk).exists()

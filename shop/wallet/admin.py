@@ -1,0 +1,247 @@
+"""Wallets for operators: accounts and transactions to read, corrections to ask for and to decide.
+
+No form has a field for a balance and none saves a row of the ledger: what changes a wallet is a
+correction that a second operator approves (`shop.wallet.corrections`).
+"""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from shop.backoffice import FactsAdmin, Step, SteppedAdmin
+from shop.errors import Refusal
+from shop.wallet import corrections, selectors
+from shop.wallet.forms import ApproveForm, CorrectionForm, RejectForm, amount_of, explain
+from shop.wallet.models import Account, Correction, Transaction
+
+# Of one transaction on its page.
+MOST_POSTINGS = 500
+
+
+@admin.register(Account)
+class AccountAdmin(FactsAdmin):
+    """Found by the whole user name; the house's by the filter."""
+
+    list_display = ("id", "owner", "currency", "balance_shown")
+    list_prefetch = ("user",)
+    list_filter = ("house", "currency")
+    search_fields = ("user__username",)
+    search_help_text = _("A whole user name.")
+    fields = ("owner", "currency", "balance_shown")
+    readonly_fields = fields
+
+    def found(self, rows: QuerySet[Account], term: str) -> QuerySet[Account]:
+        return rows.filter(user__username=term)
+
+    @admin.display(description=_("owner"))
+    def owner(self, account: Account) -> str:
+        return str(account.user) if account.user_id else account.get_house_display()
+
+    @admin.display(description=_("balance"))
+    def balance_shown(self, account: Account) -> str:
+        """The house's account says its own on its page only: it is summed there."""
+        if account.balance is not None:
+            return amount_of(account.currency, account.balance)
+        if not getattr(account, "is_summed", False):
+            return "-"
+        return amount_of(account.currency, selectors.sum_of(account))
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Account | None:
+        account = super().get_object(request, object_id, from_field)
+        if account is not None:
+            account.is_summed = True
+        return account
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "<int:account_id>/postings/",
+            self.admin_site.admin_view(self.postings_view),
+            name="wallet_account_postings",
+        )
+        return [page, *super().get_urls()]
+
+    def postings_view(self, request: HttpRequest, account_id: int) -> HttpResponse:
+        """What moved the account, newest first."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        account = get_object_or_404(Account.objects.prefetch_related("user"), pk=account_id)
+        before = request.GET.get("before", "")
+        is_id = before.isascii() and before.isdigit() and len(before) < 19
+        found = selectors.statement_page(account, before=int(before) if is_id else None)
+        return TemplateResponse(
+            request,
+            "admin/wallet/account/postings.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": _("Postings"),
+                "account": account,
+                "owner": self.owner(account),
+                "rows": [(row, amount_of(account.currency, row.amount)) for row in found],
+                "oldest": found[-1].pk if found else None,
+            },
+        )
+
+
+@admin.register(Transaction)
+class TransactionAdmin(FactsAdmin):
+    """Found by its whole reference."""
+
+    list_display = ("reference", "kind", "reason", "operator", "created_at")
+    list_prefetch = ("operator",)
+    search_fields = ("reference",)
+    search_help_text = _("A whole reference.")
+    fields = (*list_display, "postings_shown")
+    readonly_fields = fields
+
+    def found(self, rows: QuerySet[Transaction], term: str) -> QuerySet[Transaction]:
+        return rows.filter(reference=term)
+
+    @admin.display(description=_("postings"))
+    def postings_shown(self, transaction: Transaction) -> SafeString:
+        """Both sides of it; of a large batch the first of them."""
+        rows = transaction.postings.select_related("account__user").order_by("pk")[:MOST_POSTINGS]
+        return format_html_join(
+            "",
+            "<div>{}: {} ({})</div>",
+            (
+                (
+                    row.account.user or row.account.get_house_display(),
+                    amount_of(row.account.currency, row.amount),
+                    row.reference,
+                )
+                for row in rows
+            ),
+        )
+
+
+def _waits(correction: Any) -> bool:
+    return bool(correction.state == Correction.State.REQUESTED)
+
+
+APPROVE = Step(
+    name="approve",
+    title=_("Approve"),
+    about=_("It is booked at once, and the user sees it."),
+    done=_("The correction is booked."),
+    form=ApproveForm,
+    service=corrections.correction_approve,
+    is_offered=_waits,
+)
+REJECT = Step(
+    name="reject",
+    title=_("Reject"),
+    about=_("Nothing is booked."),
+    done=_("The correction is rejected."),
+    form=RejectForm,
+    service=corrections.correction_reject,
+    is_offered=_waits,
+)
+
+
+@admin.register(Correction)
+class CorrectionAdmin(SteppedAdmin):
+    """Asking is Django's "add" permission, deciding one of its own."""
+
+    steps = (APPROVE, REJECT)
+    list_display = (
+        "id",
+        "user",
+        "house",
+        "amount_shown",
+        "reason",
+        "state",
+        "requested_by",
+        "requested_at",
+        "decided_by",
+    )
+    list_prefetch = ("user", "requested_by", "decided_by")
+    list_filter = ("state",)
+    search_fields = ("user__username",)
+    search_help_text = _("A whole user name.")
+    fields = (*list_display[1:], "decided_at")
+    readonly_fields = fields
+
+    def found(self, rows: QuerySet[Correction], term: str) -> QuerySet[Correction]:
+        return rows.filter(user__username=term)
+
+    @admin.display(description=_("amount"))
+    def amount_shown(self, correction: Correction) -> str:
+        return amount_of(correction.currency, correction.amount)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Django's own: asking is adding."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("wallet.approve_correction")
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page that asks. Its reference makes a second submit of it harmless."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = CorrectionForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                asked = corrections.correction_request(operator=request.user, **form.cleaned_data)
+            except Refusal as refusal:
+                explain(form, refusal, currency=form.cleaned_data["currency"])
+            else:
+                messages.success(request, gettext("It waits for a second person."))
+                if self.has_view_permission(request):
+                    return redirect("admin:wallet_correction_change", asked.pk)
+                return redirect("admin:index")
+        return self._page(request, title=_("Ask for a correction"), form=form)
+
+    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        correction: Any = self.get_object(request, unquote(object_id))
+        if correction is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        form = step.form(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                is_done = step.service(correction, operator=request.user, **form.cleaned_data)
+            except Refusal as refusal:
+                explain(form, refusal, currency=correction.currency)
+            else:
+                if is_done:
+                    messages.success(request, str(step.done))
+                else:
+                    text = gettext("Carried out before; nothing changed now.")
+                    messages.warning(request, text)
+                return redirect("admin:wallet_correction_change", correction.pk)
+        facts = [
+            (_("user"), correction.user),
+            (_("kind"), correction.get_house_display()),
+            (_("amount"), self.amount_shown(correction)),
+            (_("reason"), correction.reason),
+            (_("requested by"), correction.requested_by),
+        ]
+        return self._page(request, title=step.title, form=form, about=step.about, facts=facts)
+
+    def _page(self, request: HttpRequest, **context: object) -> TemplateResponse:
+        return TemplateResponse(
+            request,
+            "admin/wallet/correction/page.html",
+            {**self.admin_site.each_context(request), "opts": self.opts, **context},
+        )
