@@ -1,0 +1,1 @@
+"""Red packets: split, grabs, and what is left at the end."""
