@@ -4,16 +4,11 @@ Old work means that workers or beat are down or too slow, not that this process 
 check gives its age and lets whoever reads it decide. It fails only when it can't be read.
 """
 
-from typing import Any
-
-from django.db.models import QuerySet
-from django.db.models.functions import Now
-
 from orders.models import Order
 from orders.payments.models import Refund
 from orders.selectors import is_overdue
 from orders.states import State
-from shop.ops.health import Figures, register
+from shop.ops.health import Figures, age, register
 
 
 def backlog() -> Figures:
@@ -26,26 +21,20 @@ def backlog() -> Figures:
     orders = Order.objects
     return {
         # Pending orders have no `expires_at`, so the index order_due has the first of them first.
-        "oldest_pending_seconds": _age(
+        "oldest_pending_seconds": age(
             orders.filter(status=State.PENDING).order_by("expires_at", "pk"), "created_at"
         ),
-        "oldest_overdue_seconds": _age(
+        "oldest_overdue_seconds": age(
             orders.filter(is_overdue()).order_by("expires_at"), "expires_at"
         ),
-        "oldest_closing_seconds": _age(
+        "oldest_closing_seconds": age(
             orders.filter(status=State.CLOSING).order_by("expires_at"), "expires_at"
         ),
-        "oldest_refund_seconds": _age(
+        "oldest_refund_seconds": age(
             Refund.objects.filter(status=Refund.Status.PENDING).order_by("created_at"),
             "created_at",
         ),
     }
-
-
-def _age(rows: QuerySet[Any], since: str) -> float:
-    """Seconds from the first row's `since` until now, both by the database's clock."""
-    first = rows.values_list(since, Now()).first()
-    return round((first[1] - first[0]).total_seconds(), 1) if first else 0.0
 
 
 register("orders", backlog)

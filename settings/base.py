@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "orders",
     "orders.payments",
     "lottery",
+    "lottery.packets",
 ]
 
 MIDDLEWARE = [
@@ -135,6 +136,7 @@ SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {
         "id": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
         "number": {"type": "string", "pattern": "^[0-9]{24}$"},
+        "packet": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"},
     },
 }
 MAX_BODY_BYTES = 256 * 1024
@@ -187,6 +189,16 @@ LOTTERY_DRAND_RELAYS = env.list("LOTTERY_DRAND_RELAYS", default=[])
 # The most that one top-up may be (fen), and the seconds that it may stay unpaid.
 TOP_UP_MOST_FEN = env.int("TOP_UP_MOST_FEN", default=1_000_000)
 TOP_UP_SECONDS = env.int("TOP_UP_SECONDS", default=900)
+# --- red packets
+# When a grab takes its slot: direct (the answer says how much) or queued (202, and soon after).
+RED_PACKET_PLACEMENT = env.str("RED_PACKET_PLACEMENT", default="direct")
+# Seconds until what was not grabbed goes back to the sender.
+RED_PACKET_SECONDS = env.int("RED_PACKET_SECONDS", default=24 * 3600)
+# The most money, and the most slots, of one packet.
+RED_PACKET_MOST_FEN = env.int("RED_PACKET_MOST_FEN", default=10_000_000)
+RED_PACKET_MOST_COUNT = env.int("RED_PACKET_MOST_COUNT", default=500)
+# Packets of so many slots or more have a gate, where there is a Redis for gates.
+RED_PACKET_GATED_FROM = env.int("RED_PACKET_GATED_FROM", default=50)
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
 
@@ -204,6 +216,7 @@ CELERY_TASK_ROUTES = {
     "goods.sales.tasks.*": {"queue": "sweepers"},
     "orders.tasks.*": {"queue": "sweepers"},
     "lottery.tasks.*": {"queue": "sweepers"},
+    "lottery.packets.tasks.*": {"queue": "sweepers"},
 }
 # `expires`: a ring that nobody heard in time is worth nothing, the next one says the same.
 CELERY_BEAT_SCHEDULE = {
@@ -240,6 +253,11 @@ CELERY_BEAT_SCHEDULE = {
     "draw-periods": {
         "task": "lottery.tasks.draw_periods",
         "schedule": 2.0,
+        "options": {"expires": 5},
+    },
+    "expire-packets": {
+        "task": "lottery.packets.tasks.expire_packets",
+        "schedule": 1.0,
         "options": {"expires": 5},
     },
     "correct-gates": {

@@ -134,6 +134,13 @@ class Ended(Refusal):
     detail = _("This has ended.")
 
 
+class AlreadyGrabbed(Refusal):
+    """`amount_fen`: what the first grab got."""
+
+    status, code = 409, "already_grabbed"
+    detail = _("You have grabbed from this red packet already.")
+
+
 class InsufficientBalance(Refusal):
     """`currency`; `balance`: what the wallet has, and `amount`: what this takes (fen or points)."""
 

@@ -14,8 +14,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connections
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -45,6 +48,13 @@ _running: dict[str, Future[Finding]] = {}
 def register(name: str, check: Check) -> None:
     """Adds a check to /readyz and its figures to /metrics, as `shop_<name>_<figure>`."""
     _checks[name] = check
+
+
+def age(rows: QuerySet[Any], since: str) -> float:
+    """For checks: seconds from the first row's `since` until now, both by the database's clock; 0.0
+    where there is none."""
+    first = rows.values_list(since, Now()).first()
+    return round((first[1] - first[0]).total_seconds(), 1) if first else 0.0
 
 
 def examine() -> dict[str, Finding]:

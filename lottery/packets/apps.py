@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class PacketsConfig(AppConfig):
+    name = "lottery.packets"
+    label = "packets"
+    verbose_name = "Red packets"
