@@ -48,6 +48,8 @@ from tests.factories import (
     place_in,
     start_payment,
 )
+from tests.kit.packets import make_packet
+from tests.kit.wallets import fund
 
 Login = Callable[[User], APIClient]
 
@@ -135,6 +137,9 @@ def real(owner: User, rf: Any) -> dict[str, list[Any]]:
     queued = make_sale(sku, total=10**5, per_user_limit=None)
     guarded = make_sale(sku, total=10**5, per_user_limit=None, protection=Protection.CAPTCHA)
     without_address = place_in(direct, owner)
+    # One that can be grabbed, and enough for others.
+    packet = make_packet(total_fen=1_000, slots=1_000 // 2)
+    fund(owner, 10**9)
     session = log_in(rf.post("/"), username=owner.username, password="correct horse")
     return {
         "address": [address.pk],
@@ -145,6 +150,8 @@ def real(owner: User, rf: Any) -> dict[str, list[Any]]:
         "expected_total_fen": [sku.price_fen + shipping.fee_fen],
         "goods_id": [sku.goods_id],
         "items": [[{"sku": sku.pk, "count": 1}]],
+        "packet_id": [packet.public_id],
+        "total_fen": [10**6],
         "order_no": [unpaid.order_no, shipped.order_no, without_address.order_no],
         "password": ["correct horse"],
         "payment_no": [payment.payment_no],
@@ -243,7 +250,13 @@ def test_no_answer_is_outside_the_contract(
 def address_of(path: str) -> str:
     """An address of the path's form, of nothing that exists."""
     return path.format(
-        address_id=1, goods_id=1, sale_id=1, sku=1, order_no="0" * 24, payment_no="0" * 24
+        address_id=1,
+        goods_id=1,
+        sale_id=1,
+        sku=1,
+        order_no="0" * 24,
+        payment_no="0" * 24,
+        packet_id="A" * 22,
     )
 
 
