@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from django.db.models import FilteredRelation, Q
+from django.db.models import FilteredRelation, Q, Sum
 from django.db.models.functions import Now
 
-from lottery.packets.models import Grab, Packet
+from lottery.packets.models import Grab, Packet, Slot
 from lottery.packets.split import How, split
 from shop.errors import Ended, NotFound, Refusal, SoldOut
 from shop.pools.kinds import GateTerms
@@ -124,6 +124,12 @@ def packet_standing(terms: PacketTerms, user_id: int) -> Standing:
 def has_grab(terms: PacketTerms, user_id: int) -> bool:
     """Whether the user has a grab of the packet, in any state."""
     return Grab.objects.filter(packet_id=terms.packet_id, user_id=user_id).exists()
+
+
+def grabbed_fen(packet: Packet) -> int:
+    """The sum of what was taken of it."""
+    slots = Slot.objects.filter(pool_id=packet.pool_id)
+    return slots.aggregate(fen=Sum("amount_fen"))["fen"] or 0
 
 
 def gate_terms(pool_id: int) -> GateTerms:

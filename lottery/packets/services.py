@@ -16,11 +16,11 @@ from functools import partial
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
-from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
-from lottery.packets.models import POOL_KIND, QUEUE_KIND, Grab, Packet, Slot
+from lottery.packets.models import POOL_KIND, QUEUE_KIND, Grab, Packet
+from lottery.packets.selectors import grabbed_fen
 from lottery.packets.split import SEED_BYTES, How
 from shop.accounts.models import User
 from shop.api.idempotency import Answer, RequestKey, insert, once
@@ -148,8 +148,7 @@ def _close(packet: Packet) -> int:
     list(Pool.objects.locked([packet.pool_id]))
     Pool.objects.filter(pk=packet.pool_id).update(open=False)
     # Nobody takes a slot any more, and who took one has committed: the pool's lock says so.
-    grabbed_fen = Slot.objects.filter(pool_id=packet.pool_id).aggregate(fen=Sum("amount_fen"))
-    left_fen = packet.total_fen - (grabbed_fen["fen"] or 0)
+    left_fen = packet.total_fen - grabbed_fen(packet)
     if left_fen:
         wallet.credit(
             user_id=packet.user_id,

@@ -1,9 +1,12 @@
 """Red packets for tests: sent as their senders would, grabbed, settled, and looked into."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
+from threading import Event, Thread
 
+from django.db import connections
 from django.db.models.functions import Now
 
 from lottery.packets.grabbing import Grabbed, packet_grab
@@ -44,6 +47,36 @@ def settle(packet: Packet) -> None:
     while drain.drain(packet.queue_id):
         pass
     assert not Grab.objects.filter(packet=packet, queue__isnull=False).exists()
+
+
+@contextmanager
+def drained(*packets: Packet, drains: int = 2) -> Iterator[None]:
+    """Inside, so many drains of each queue run all the time; at the end nothing waits."""
+    over = Event()
+    failures: list[BaseException] = []
+
+    def run(packet: Packet) -> None:
+        try:
+            while not over.is_set():
+                drain.drain(packet.queue_id)
+                over.wait(0.005)
+        except BaseException as error:  # noqa: BLE001 -- raised where the block ends
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [Thread(target=run, args=(packet,), daemon=True) for packet in packets * drains]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(60)
+    assert not failures, failures
+    for packet in packets:
+        settle(packet)
 
 
 def expire(packet: Packet) -> None:

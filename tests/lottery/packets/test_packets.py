@@ -439,6 +439,18 @@ def test_what_nobody_got_goes_back_once(count: int, placement: Placement) -> Non
     assert house_sums()[House.PACKETS, Currency.CNY] == 0
 
 
+def test_nothing_goes_back_twice_whatever_the_code_does() -> None:
+    packet = make_packet()
+    expire(packet)
+    packets_sweep()
+    Packet.objects.filter(pk=packet.pk).update(ended_at=None, refunded_fen=0)
+
+    with pytest.raises(IntegrityError):
+        packet_end(packet)
+
+    assert balance(packet.user) == 1_000
+
+
 def test_a_packet_that_is_grabbed_empty_gives_nothing_back(placement: Placement) -> None:
     packet = make_packet(slots=2)
     grabbed_by(packet, 2)
