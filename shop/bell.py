@@ -12,6 +12,10 @@ from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
+# Numbers whose last ring is kept in mind: with a queue for each of many things, there is no end of
+# them.
+MOST_SENT = 1_000
+
 
 class Bell:
     """Calls `send(number)` soon after `ring(number)`, at most once per `interval` seconds each."""
@@ -57,7 +61,14 @@ class Bell:
                         # Taken off before it is sent: a ring from now on is another one.
                         del self._due[number]
                         self._sent[number] = now
+                        if len(self._sent) > MOST_SENT:
+                            self._forget(now)
                         return number
                     self._changed.wait(wait)
                 else:
                     self._changed.wait()
+
+    def _forget(self, now: float) -> None:
+        """Forgets rings that delay nothing any more."""
+        since = now - self._interval
+        self._sent = {number: at for number, at in self._sent.items() if at > since}

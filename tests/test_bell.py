@@ -188,3 +188,16 @@ def test_a_child_process_rings_by_itself(sent: Sent) -> None:
         finally:
             os._exit(0 if heard else 1)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_of_many_numbers_only_those_rung_just_now_are_kept_in_mind(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shop.bell.MOST_SENT", 3)
+    bell = Bell(sent.send, interval=0.0)
+
+    for number in range(10):
+        bell.ring(number)
+        assert sent.next()[0] == number
+
+    assert len(bell._sent) <= 3

@@ -25,6 +25,8 @@ INTERNAL = "internal"
 # A count of the waiting serves this process for so many seconds, where it may be large.
 COUNT_SECONDS = 0.2
 SMALL = 200
+# Queues whose count is kept in mind.
+MOST_COUNTED = 1_000
 
 R = TypeVar("R", bound=Waiting)
 
@@ -65,6 +67,8 @@ def _refuse_when_full(model: type[Waits], queued: Queued) -> None:
     if limit <= SMALL or time.monotonic() - counted_at > COUNT_SECONDS:
         waiting = model._default_manager.filter(queue_id=queued.queue_id).order_by()
         count = waiting.values("pk")[:limit].count()
+        if len(_counts) >= MOST_COUNTED:
+            forget()
         _counts[queued.queue_id] = (time.monotonic(), count)
     if count >= limit:
         raise Busy

@@ -29,6 +29,7 @@ from shop.errors import (
     SoldOut,
     Unavailable,
 )
+from shop.pools import waiting
 from shop.pools.audit import audit
 from shop.pools.drain import drain
 from shop.pools.models import Placement, Pool, PoolMovement, Queue
@@ -641,3 +642,18 @@ def test_of_a_packet_that_is_over_nothing_is_tried_again(
 
     assert fates(packet, crowd)[1] == "internal"
     assert not LogEntry.objects.exists()
+
+
+# --- many packets, each with a queue of its own
+
+
+def test_how_many_wait_is_kept_in_mind_of_so_many_queues(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RED_PACKET_PLACEMENT = "queued"
+    monkeypatch.setattr(waiting, "MOST_COUNTED", 2)
+
+    for _ in range(5):
+        grab(make_packet())
+
+    assert len(waiting._counts) <= 2
