@@ -34,6 +34,7 @@ from tests.faults.sales import (
 from tests.kit.barrier import Outcome, race, watching
 from tests.kit.clientlog import ClientLog
 from tests.kit.marks import on_mariadb
+from tests.kit.midway import looking_midway
 from tests.kit.units import counters
 
 pytestmark = on_mariadb
@@ -89,12 +90,19 @@ def test_of_200_shoppers_at_the_last_unit_one_gets_it(how: How) -> None:
     assert in_step(sale)
 
 
-# Not in every run yet: failed once on a crowded machine, and why is not known.
-@pytest.mark.soak
 @hows("storm", short=2)
-def test_a_storm_sells_exactly_the_allotment(how: How, log: ClientLog, dice: Random) -> None:
-    """200 clients, 5,000 requests of one or two units, stock 100, audited each 50 ms."""
+def test_a_storm_sells_exactly_the_allotment(
+    how: How,
+    log: ClientLog,
+    dice: Random,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """200 clients, 5,000 requests of one or two units, stock 100, audited each 50 ms and in the
+    middle of the selling."""
+    settings.DRAIN_BATCH = 20
     sale, users = sale_of(how, stock=100), make_users(200)
+    midway = looking_midway(monkeypatch, audit, takes={2, 3, 20, 40})
     wishes = [[dice.choice((1, 2)) for _ in range(25)] for _ in users]
 
     def client(user: User, counts: list[int]) -> Counter[str]:
@@ -128,18 +136,18 @@ def test_a_storm_sells_exactly_the_allotment(how: How, log: ClientLog, dice: Ran
     assert Order.objects.count() == codes[""]
     assert set(states(sale)) <= {"unpaid", "sold_out"}
     assert_sold(sale, units=100, of=100)
-    assert_conserved(seen, units=100)
+    assert_conserved([*seen, *midway], units=100)
+    assert any(0 < report.figures(1)["taken"] < 100 for report in midway)
     assert in_step(sale)
     stored = Order.objects.values_list("idempotency_key", "order_no")
     assert log.disagreements(stored) == []
 
 
 def assert_conserved(seen: list[Report], *, units: int) -> None:
-    """Every snapshot keeps every promise, and they saw the selling while it went on."""
+    """Every snapshot keeps every promise."""
     assert [report.broken for report in seen] == [{}] * len(seen)
     figures = [report.figures(1) for report in seen]
     assert {one["available"] + one["taken"] for one in figures} == {units}
-    assert len({report.figures(2)["orders"] for report in seen}) > 2
 
 
 @hows("cart and sale", short=2)
