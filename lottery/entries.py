@@ -21,7 +21,7 @@ from shop.numbers import new_number
 from shop.pools import gate
 from shop.pools import services as pools
 from shop.pools.models import Placement
-from shop.pools.passage import passage
+from shop.pools.passage import Stored, passage
 from shop.pools.refusals import No, Shortage, refusal_of, short
 from shop.pools.services import Claim, Terms
 from shop.pools.strategies import Take
@@ -82,15 +82,16 @@ def _create(key: RequestKey, wanted: EntryRequest) -> Entry:
         return _place(_new_entry(key, wanted, now=passed.at, shares=passed.count), terms)
 
 
-def _stored(key: RequestKey, terms: PeriodTerms) -> int | None:
-    """The shares that the entry with this key wanted."""
+def _stored(key: RequestKey, terms: PeriodTerms) -> Stored | None:
+    """The entry in this period that has this key."""
     entries = Entry.objects.filter(
         user_id=key.user_id,
         idempotency_route=key.route,
         idempotency_key=key.key,
         period_id=terms.period_id,
     )
-    return entries.values_list("wanted", flat=True).first()
+    entry = entries.values_list("created_at", "wanted").first()
+    return None if entry is None else Stored(*entry)
 
 
 def _new_entry(

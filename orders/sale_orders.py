@@ -24,7 +24,7 @@ from shop.errors import Ended, PurchaseLimit, SoldOut, TokenRequired
 from shop.numbers import new_number
 from shop.pools import gate
 from shop.pools.models import Placement
-from shop.pools.passage import passage
+from shop.pools.passage import Stored, passage
 from shop.pools.refusals import No, refusal_of, short
 from shop.pools.services import Terms
 from shop.pools.waiting import Queued
@@ -107,16 +107,19 @@ def _order(terms: SaleTerms, key: RequestKey, wanted: SaleRequest) -> Order:
         return _place(make(passed.at), terms)
 
 
-def _stored(key: RequestKey, terms: SaleTerms) -> int | None:
-    """Units of the order of this sale that has this key."""
+def _stored(key: RequestKey, terms: SaleTerms) -> Stored | None:
+    """The order of this sale that has this key."""
     orders = Order.objects.filter(
         user_id=key.user_id,
         idempotency_route=key.route,
         idempotency_key=key.key,
         sale_id=terms.sale_id,
     )
-    snapshot = orders.values_list("snapshot", flat=True).first()
-    return None if snapshot is None else sum(line["count"] for line in snapshot)
+    order = orders.values_list("created_at", "snapshot").first()
+    if order is None:
+        return None
+    created_at, snapshot = order
+    return Stored(created_at, sum(line["count"] for line in snapshot))
 
 
 def _place(order: Order, terms: SaleTerms) -> Order:

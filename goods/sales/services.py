@@ -222,7 +222,8 @@ def _steer(sale: FlashSale, operator: "User", said: str, **changes: Any) -> None
 
 def sale_set_pool(sale: FlashSale, *, strategy: Strategy, gated: bool, operator: "User") -> None:
     """Switches how units are taken, and whether the gate stands before them; also while the sale
-    runs. Raises Invalid where this shop has no Redis for gates."""
+    runs. A gate that is switched off fades: it hears of nothing any more. Raises Invalid where this
+    shop has no Redis for gates."""
     if gated and not gate.configured():
         raise Invalid.field("gated", gettext("This shop has no Redis for gates."))
 
@@ -232,7 +233,10 @@ def sale_set_pool(sale: FlashSale, *, strategy: Strategy, gated: bool, operator:
 
     run(work)
     sale.pool.strategy, sale.pool.gated = strategy, gated
-    _open_gate(sale)
+    if gated:
+        _open_gate(sale)
+    elif gate.configured():
+        gate.fade(sale.pool_id)
 
 
 def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:

@@ -20,7 +20,7 @@ from lottery.packets.pending import GATE_KEY
 from lottery.packets.selectors import (
     PacketTerms,
     Standing,
-    has_grab,
+    grabbed_at,
     packet_standing,
     packet_terms_by,
 )
@@ -31,7 +31,7 @@ from shop.numbers import new_number
 from shop.pools import gate
 from shop.pools import services as pools
 from shop.pools.models import Placement
-from shop.pools.passage import passage
+from shop.pools.passage import Stored, passage
 from shop.pools.refusals import No, refusal_of
 from shop.pools.waiting import Queued, wait_in
 from shop.transactions import is_duplicate
@@ -103,11 +103,14 @@ def _known(terms: PacketTerms, user_id: int, standing: Standing, grab_no: str) -
 def _through_gate(terms: PacketTerms, user_id: int, grab_no: str, client_address: str) -> Grabbed:
     request = gate.Request(terms.pool_id, user_id, 1, GATE_KEY, client_address)
     with passage(
-        request,
-        stored=lambda: 1 if has_grab(terms, user_id) else None,
-        opens_at=terms.created_at,
+        request, stored=partial(_stored, terms, user_id), opens_at=terms.created_at
     ) as passed:
         return _place(terms, user_id, grab_no, passed.at)
+
+
+def _stored(terms: PacketTerms, user_id: int) -> Stored | None:
+    at = grabbed_at(terms, user_id)
+    return None if at is None else Stored(at, 1)
 
 
 def _place(terms: PacketTerms, user_id: int, grab_no: str, now: datetime) -> Grabbed:

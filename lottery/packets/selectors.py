@@ -121,9 +121,10 @@ def packet_standing(terms: PacketTerms, user_id: int) -> Standing:
     return Standing(*row)
 
 
-def has_grab(terms: PacketTerms, user_id: int) -> bool:
-    """Whether the user has a grab of the packet, in any state."""
-    return Grab.objects.filter(packet_id=terms.packet_id, user_id=user_id).exists()
+def grabbed_at(terms: PacketTerms, user_id: int) -> datetime | None:
+    """When the user has grabbed the packet, whatever became of it; None: not yet."""
+    grabs = Grab.objects.filter(packet_id=terms.packet_id, user_id=user_id)
+    return grabs.values_list("created_at", flat=True).first()
 
 
 def grabbed_fen(packet: Packet) -> int:

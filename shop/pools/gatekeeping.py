@@ -3,6 +3,9 @@
 A request is at the gate first and in the database a moment later, so the two are never quite equal
 while a sale runs. That is why a drift counts only when two looks some seconds apart agree on its
 sign; then the smaller of the two is corrected, up or down, per-user counts too.
+
+Keys are not corrected. A request that died on its way has left its units off and its key known;
+once the units are corrected, a repeat passes by its key and is counted by the next two looks.
 """
 
 import json
@@ -57,7 +60,8 @@ class Look:
 
 
 def rebuild(pool_id: int, *, force: bool = False) -> bool:
-    """Opens the gate of an open pool as the database says it should be; a warm one by `force`.
+    """Opens the gate of an open, gated pool as the database says it should be; a warm one by
+    `force`.
 
     Requests and drains may go on meanwhile. Returns whether it was rebuilt. Raises RedisError,
     Unavailable, Pool.DoesNotExist.
@@ -70,7 +74,7 @@ def rebuild(pool_id: int, *, force: bool = False) -> bool:
     _, new_users, new_keys = gate.names(pool_id, f"users:{prepared}", f"keys:{prepared}")
     with snapshot():
         pool = Pool.objects.get(pk=pool_id)
-        if not pool.open:
+        if not (pool.open and pool.gated):
             return False
         kind = pool_kinds[pool.kind]
         terms = kind.gate_terms(pool_id)
@@ -86,8 +90,9 @@ def rebuild(pool_id: int, *, force: bool = False) -> bool:
         [counters, users, keys, look, new_users, new_keys],
         [int(force), "remaining", books.remaining, *_fields(terms)],
     )
-    # Closed while we read: whoever closed it has let the gate fade that was there before.
-    if not Pool.objects.filter(pk=pool_id, open=True).exists():
+    # Closed, or its gate switched off, while we read: whoever did that has let the gate fade that
+    # was there before.
+    if not Pool.objects.filter(pk=pool_id, open=True, gated=True).exists():
         gate.fade(pool_id)
     return bool(opened)
 

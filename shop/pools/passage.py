@@ -43,42 +43,59 @@ class Passed:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row that has the request's key: when it was asked for, as the row says, and for how many
+    units it was let through."""
+
+    at: datetime
+    units: int
+
+
 @contextmanager
 def passage(
     request: gate.Request,
     *,
-    stored: Callable[[], int | None],
+    stored: Callable[[], Stored | None],
     opens_at: datetime,
     partial: bool = False,
     about: Mapping[str, Any] | None = None,
 ) -> Iterator[Passed]:
     """Inside, what was asked for is stored.
 
-    `stored` tells the units that the row with this request's key was let through for, None where
-    there is no such row. `partial`: fewer units than asked for will do. `about`: what refusals say
+    `stored` looks for the row that has this request's key, and is asked only when what was asked
+    for was refused. `partial`: fewer units than asked for will do. `about`: what refusals say
     beside their code. Raises NotStarted, Paused, Ended, SoldOut, InsufficientStock, PurchaseLimit,
     RateLimited, Unavailable.
     """
     asked, answer = _admitted(request, opens_at=opens_at, partial=partial, about=about or {})
     failpoint("gate.admitted")
+    admitted_at = datetime.fromtimestamp(answer.at, UTC)
     try:
-        yield Passed(datetime.fromtimestamp(answer.at, UTC), asked.count)
+        yield Passed(admitted_at, asked.count)
     except (Refusal, IntegrityError) as error:
         # Of those two nobody knows yet what the database did.
         if answer.verdict is Verdict.ADMITTED and not isinstance(
             error, Unavailable | RequestInProgress
         ):
-            _release(asked, stored())
+            _release(asked, admitted_at, stored())
         raise
 
 
-def _release(request: gate.Request, stored: int | None) -> None:
-    """Gives the gate back what it has taken off for this request; unless a row has its key: one of
-    a repeat that was faster, or its own, whose COMMIT arrived and the answer did not. Then the
-    units are that row's, and only what it has fewer (or more) of is given back."""
-    if stored is None:
+def _release(request: gate.Request, admitted_at: datetime, row: Stored | None) -> None:
+    """Gives the gate back what it has taken off for this request, but for what a row with its key
+    has of that.
+
+    A row asked for since then is of a repeat that was faster, for which the gate took nothing; or
+    it is our own, whose COMMIT arrived and the answer did not. What was taken off is that row's. An
+    older one was counted in its time, and the gate has lost its key, which it knows again from now
+    on.
+    """
+    if row is None:
         gate.release(request)
-    elif surplus := request.count - stored:
+        return
+    is_counted = row.at < admitted_at
+    if surplus := request.count - (0 if is_counted else row.units):
         gate.raise_by(request.pool_id, users={request.user_id: surplus})
 
 

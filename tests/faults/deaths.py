@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import event
+from hypothesis import currently_in_test_context, event
 
 from shop import failpoints
 from shop.pools import gate
@@ -35,7 +35,8 @@ def dying_at(name: str | None) -> Iterator[None]:
     try:
         yield
     except Died:
-        event(f"died at {name}")
+        if currently_in_test_context():
+            event(f"died at {name}")
     finally:
         failpoints._armed = {}
 

@@ -1,25 +1,50 @@
 """The gate and the database while both change: what either knows of the other, and when."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from threading import Thread
 
 import pytest
 from django.db import connection
 
-from goods.sales.services import sale_end, sale_pause, sale_resume
+from goods.sales.models import FlashSale
+from goods.sales.services import (
+    sale_add_units,
+    sale_end,
+    sale_pause,
+    sale_resume,
+    sale_set_pool,
+)
+from orders.lifecycle import order_cancel
 from orders.models import Order
+from shop.accounts.models import User
 from shop.pools import gate, gatekeeping, passage
 from shop.pools.gate import Verdict
-from tests.factories import make_user
-from tests.faults.deaths import deaf
-from tests.faults.sales import How, assert_sold, buy, code_of, in_step, make_users, sale_of, wipe
+from shop.pools.models import Strategy
+from tests.factories import make_sku, make_user
+from tests.faults.deaths import deaf, dying_at, mortal
+from tests.faults.sales import (
+    How,
+    assert_sold,
+    buy,
+    code_of,
+    drain_all,
+    in_step,
+    make_users,
+    sale_of,
+    states,
+    wipe,
+)
 from tests.kit.marks import on_mariadb
 from tests.kit.proxy import Proxy, database_through
+from tests.kit.units import counters
+from tests.pools.gates import let_correct, let_pass
 
 pytestmark = on_mariadb
 
-GATED = How("direct", "optimistic", gated=True)
+GATES = [How(placement, "optimistic", gated=True) for placement in ("direct", "queued")]
+GATED = GATES[0]
 
 
 def test_any_number_of_threads_may_come_and_go_at_the_gate() -> None:
@@ -79,7 +104,132 @@ def test_a_repeat_that_overtakes_its_first_takes_its_units_and_no_others(
     assert_sold(sale, units=repeat, of=10)
 
 
+@pytest.mark.parametrize("limit", [None, 5])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("how", GATES, ids=str)
+def test_a_repeat_of_an_order_whose_key_the_gate_has_lost_takes_no_units(
+    how: How, count: int, limit: int | None
+) -> None:
+    sale, [user] = sale_of(how, stock=10, per_user_limit=limit), make_users(1)
+    order_no = buy(user, sale, key="k").order_no
+    _, keys = gate.names(sale.pool_id, "keys")
+    gate.client().delete(keys)
+
+    code = code_of(partial(buy, user, sale, count=count, key="k"))
+
+    assert code == ("" if count == 1 else "idempotency_key_reused")
+    assert in_step(sale)
+    # It knows the key again.
+    again = gate.Request(sale.pool_id, user.pk, count=1, key="k")
+    assert gate.admit(again).verdict is Verdict.KNOWN
+    drain_all(sale)
+    assert [order_no] == list(Order.objects.values_list("order_no", flat=True))
+    assert_sold(sale, units=1, of=10)
+    assert in_step(sale)
+
+
 # --- what a gate did not hear
+
+
+def loses_a_request(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A server dies when the gate has let somebody through: its units are off for nobody."""
+    mortal(monkeypatch)
+    with dying_at("gate.admitted"):
+        buy(*make_users(1), sale, count=2)
+    return 2
+
+
+def loses_a_refusal(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The database says no, at once or in a drain, and Redis does not hear of it."""
+    [user] = make_users(1)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    with ExitStack() as deafness, monkeypatch.context() as patch:
+        patch.setattr(passage, "failpoint", lambda name: deafness.enter_context(deaf()))
+        code_of(partial(buy, user, sale, count=2))
+        drain_all(sale)
+    assert set(states(sale)) <= {"permission_denied"}
+    return 2
+
+
+def loses_a_return(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
+    [user] = make_users(1)
+    order = buy(user, sale, count=2)
+    drain_all(sale)
+    with deaf():
+        order_cancel(user=user, order_no=order.order_no)
+    return 2
+
+
+def loses_the_answer_to_a_return(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
+    """What was to be told after a COMMIT goes with the connection that is told nothing of it; the
+    second run finds the order cancelled."""
+    [user] = make_users(1)
+    order = buy(user, sale, count=2)
+    drain_all(sale)
+    settings = connection.settings_dict
+    with (
+        Proxy(host=settings["HOST"], port=int(settings["PORT"])) as proxy,
+        database_through(proxy),
+    ):
+        proxy.swallow_commit_answers()
+        order_cancel(user=user, order_no=order.order_no)
+        assert proxy.commits_to_swallow == 0
+    return 2
+
+
+def loses_more_units(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
+    with deaf():
+        sale_add_units(sale, count=2, operator=make_user(), reference="more")
+    return 2
+
+
+def counts_a_lost_request_that_comes_again(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Its units were corrected, and its key is known: it passes, and the gate has too many."""
+    mortal(monkeypatch)
+    [user] = make_users(1)
+    with dying_at("gate.admitted"):
+        buy(user, sale, count=2, key="k")
+    let_correct(sale.pool)
+    assert in_step(sale)
+    let_pass(sale.pool)
+    buy(user, sale, count=2, key="k")
+    drain_all(sale)
+    return -2
+
+
+LOSSES = [
+    loses_a_request,
+    loses_a_refusal,
+    loses_a_return,
+    loses_the_answer_to_a_return,
+    loses_more_units,
+    counts_a_lost_request_that_comes_again,
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("how", GATES, ids=str)
+def test_what_a_gate_did_not_hear_of_is_mended_by_two_looks_and_sold_exactly(
+    how: How,
+    loss: Callable[[FlashSale, pytest.MonkeyPatch], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sale = sale_of(how, stock=10, sku=make_sku(stock=20), per_user_limit=2)
+    too_few = loss(sale, monkeypatch)
+    drift = gatekeeping.look(sale.pool_id)
+    assert drift is not None
+    assert drift.remaining == too_few
+
+    let_correct(sale.pool)
+
+    assert in_step(sale)
+    left, sold = counters(sale.pool)
+    for user in make_users(left):
+        buy(user, sale)
+    assert code_of(partial(buy, *make_users(1), sale)) == "sold_out"
+    drain_all(sale)
+    assert_sold(sale, units=left + sold, of=left + sold)
+    assert in_step(sale)
 
 
 def test_a_pause_and_a_resumption_that_the_gate_did_not_hear_of_are_told_again() -> None:
@@ -163,6 +313,29 @@ def test_a_gate_that_is_rebuilt_while_its_sale_ends_does_not_stay(
     left = gate.client().keys(f"{{pool:{sale.pool_id}}}:*")
     assert left
     assert all(0 < gate.client().ttl(key) <= gate.FADE_SECONDS for key in left)
+
+
+@pytest.mark.parametrize("is_being_rebuilt", [False, True])
+def test_a_gate_that_is_switched_off_does_not_stay(
+    while_rebuilding: Callable[[Callable[[], object]], None], is_being_rebuilt: bool
+) -> None:
+    """Switched on again, it would know nothing of what was sold without it."""
+    sale, operator, [user] = sale_of(GATED, stock=10), make_user(), make_users(1)
+    buy(user, sale)
+    switch_off = partial(
+        sale_set_pool, sale, strategy=Strategy.DEFAULT, gated=False, operator=operator
+    )
+
+    if is_being_rebuilt:
+        while_rebuilding(switch_off)
+        gatekeeping.rebuild(sale.pool_id, force=True)
+    else:
+        switch_off()
+
+    left = gate.client().keys(f"{{pool:{sale.pool_id}}}:*")
+    assert left
+    assert all(0 < gate.client().ttl(key) <= gate.FADE_SECONDS for key in left)
+    assert not gatekeeping.rebuild(sale.pool_id, force=True)
 
 
 def test_a_release_after_the_gate_is_gone_leaves_nothing_behind() -> None:
