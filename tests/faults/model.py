@@ -26,6 +26,8 @@ class Attempt:
     key: str
     count: int
     order_no: str = ""
+    # It died on its way: nothing is stored of it, and the gate may know its key.
+    is_lost: bool = False
 
 
 class Arithmetic:
