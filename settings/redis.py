@@ -9,7 +9,9 @@ from redis.retry import Retry
 GATE_TIMEOUT_SECONDS = 0.3
 
 
-def redis_caches(*, gates: str, cache: str) -> dict[str, dict[str, Any]]:
+def redis_caches(
+    *, gates: str, cache: str, gate_timeout: float = GATE_TIMEOUT_SECONDS
+) -> dict[str, dict[str, Any]]:
     """Django's caches: `default`, which may fail and then just knows nothing, and `gates`, which
     tells of its failures. Both are addresses, and may be one server's."""
     backend = "django_redis.cache.RedisCache"
@@ -28,8 +30,8 @@ def redis_caches(*, gates: str, cache: str) -> dict[str, dict[str, Any]]:
             "BACKEND": backend,
             "LOCATION": gates,
             "OPTIONS": {
-                "SOCKET_TIMEOUT": GATE_TIMEOUT_SECONDS,
-                "SOCKET_CONNECT_TIMEOUT": GATE_TIMEOUT_SECONDS,
+                "SOCKET_TIMEOUT": gate_timeout,
+                "SOCKET_CONNECT_TIMEOUT": gate_timeout,
                 "CONNECTION_POOL_KWARGS": {
                     # Once more on a new connection: the old one may be of a server that is gone.
                     "retry": Retry(NoBackoff(), 1),

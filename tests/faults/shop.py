@@ -20,8 +20,8 @@ from django.test import override_settings
 from deploy.local import servers
 from deploy.local.processes import PYTHON, ROOT, Child, free_port, listening, stop_all
 from settings.redis import redis_caches
-from shop.pools import gate
 from tests.kit.marks import on_mariadb
+from tests.kit.redis import forget_connections
 from tests.ops.processes import environment
 
 # The database is the shop's own: none is made for the tests of this folder.
@@ -163,7 +163,9 @@ class Shop:
         kept = {name: database[name] for name in NAMES}
         mysql = self.mariadb.env()
         redis = self.redis.env()
-        caches = redis_caches(gates=redis["GATE_REDIS_URL"], cache=redis["REDIS_URL"])
+        caches = redis_caches(
+            gates=redis["GATE_REDIS_URL"], cache=redis["REDIS_URL"], gate_timeout=30
+        )
         connections[DEFAULT_DB_ALIAS].close()
         database |= {
             "NAME": mysql["MYSQL_DATABASE"],
@@ -174,10 +176,10 @@ class Shop:
         }
         try:
             with override_settings(CACHES=caches):
-                _forget_gates()
+                forget_connections()
                 yield
         finally:
-            _forget_gates()
+            forget_connections()
             connections[DEFAULT_DB_ALIAS].close()
             database |= kept
 
@@ -185,10 +187,3 @@ class Shop:
 def children_of(child: Child) -> list[int]:
     """The ids of the processes that it has started."""
     return [one.pid for one in psutil.Process(child.pid).children(recursive=True)]
-
-
-def _forget_gates() -> None:
-    """What this process remembers of one Redis means nothing at another."""
-    gate._client.cache_clear()
-    gate.script.cache_clear()
-    gate._down.until = 0.0
