@@ -1,4 +1,4 @@
-"""Addresses: one's own (F10), nothing but their fields (F11), exactly one the default."""
+"""Addresses: one's own, nothing but their fields, exactly one the default."""
 
 from collections.abc import Callable
 from typing import Any

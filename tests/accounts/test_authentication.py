@@ -1,4 +1,4 @@
-"""Tokens that are not what they should be (F08)."""
+"""Tokens that are not what they should be."""
 
 import base64
 import json

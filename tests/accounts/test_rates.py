@@ -1,4 +1,4 @@
-"""Windows that count exactly, however the attempts come (F12)."""
+"""Windows that count exactly, however the attempts come."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""JSON values are taken for what they are, or refused (A07)."""
+"""JSON values are taken for what they are, or refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bodies that mean one thing, or 4xx (F14)."""
+"""Bodies that mean one thing, or 4xx."""
 
 import pytest
 from django.conf import settings

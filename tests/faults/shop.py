@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -19,7 +20,10 @@ from django.test import override_settings
 
 from deploy.local import servers
 from deploy.local.processes import PYTHON, ROOT, Child, free_port, listening, stop_all
+from goods.sales.models import FlashSale
+from orders.models import Order
 from settings.redis import redis_caches
+from tests.faults.sales import in_step
 from tests.kit.marks import on_mariadb
 from tests.kit.redis import forget_connections
 from tests.ops.processes import environment
@@ -28,6 +32,11 @@ from tests.ops.processes import environment
 REAL_PROCESSES = on_mariadb[:2]
 
 START_SECONDS = 60.0
+# For a drain to settle what waits, and then to tell a gate what it gave back.
+SETTLE_SECONDS, TELL_SECONDS = 20.0, 3.0
+# A gate is looked at every five seconds, and a drift is corrected at the second look that is ten
+# seconds after the first.
+HEAL_SECONDS = 60.0
 CELERY = [PYTHON, "-m", "celery", "-A", "shop.celery"]
 WORKER = [
     *(*CELERY, "worker", "--queues", "drains,sweepers,celery", "--pool", "prefork"),
@@ -68,6 +77,7 @@ class Shop:
         self.redis = servers.Redis(folder / "redis")
         self.port = free_port()
         self._started: list[Child] = []
+        self._failures_before = 0
 
     def __enter__(self) -> "Shop":
         self._servers = ExitStack()
@@ -139,6 +149,25 @@ class Shop:
             if self.worker.exit_code() is not None:
                 self.worker.start()
 
+    def comes_to_rest(self, *sales: FlashSale) -> None:
+        """Waits until nothing of the sales is pending and their gates are in step: in a moment, or
+        as soon as beat has set them right where Redis was too slow for one of the processes, as it
+        may be on a crowded machine."""
+        pending = Order.objects.filter(queue__in=[sale.queue_id for sale in sales])
+        wait_until(lambda: not pending.exists(), "nothing waits", seconds=SETTLE_SECONDS)
+        for sale in sales:
+            heard = self._gate_failures() == self._failures_before
+            wait_until(
+                partial(in_step, sale),
+                "the gate is in step",
+                seconds=TELL_SECONDS if heard else HEAL_SECONDS,
+            )
+
+    def _gate_failures(self) -> int:
+        """How often a process has said that Redis did not answer it."""
+        logs = self.folder.glob("*.log")
+        return sum(log.read_bytes().count(b"gate: Redis failed") for log in logs)
+
     def mend(self) -> None:
         """Starts whatever is not running."""
         for server in (self.mariadb, self.redis):
@@ -148,6 +177,7 @@ class Shop:
             if child.exit_code() is not None:
                 child.start()
         self.web.wait_until(lambda: listening(self.port), seconds=START_SECONDS)
+        self._failures_before = self._gate_failures()
 
     def pids(self) -> dict[str, list[int]]:
         """The processes of web, worker and beat, children included."""

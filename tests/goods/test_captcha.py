@@ -1,4 +1,4 @@
-"""A picture is solved by who reads it, in time, and earns one token id, however often (F13).
+"""A picture is solved by who reads it, in time, and earns one token id, however often.
 
 None of these tests may use the database.
 """

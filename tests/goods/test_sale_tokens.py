@@ -1,4 +1,4 @@
-"""A sale token is good for whom, what and when it was issued, and for nobody, nothing else (F13).
+"""A sale token is good for whom, what and when it was issued, and for nobody, nothing else.
 
 None of these tests may use the database.
 """

@@ -350,7 +350,7 @@ def test_queues_are_drained_apart(settings: Settings) -> None:
     assert waiting() == [other.queue_id]
 
 
-# --- poison (B10)
+# --- poison
 
 
 def tear(order: Order) -> None:
@@ -458,7 +458,7 @@ def test_an_error_that_passes_costs_an_attempt_and_nothing_else(
     assert set(Order.objects.values_list("attempts", flat=True)) == {1}
 
 
-# --- bells (B04, B05)
+# --- bells
 
 
 @pytest.fixture
@@ -618,7 +618,7 @@ def test_a_large_number_of_waiting_orders_is_not_counted_for_each_request(
 
 
 def test_a_cart_and_a_sale_of_one_sku_never_sell_more_than_there_is(settings: Settings) -> None:
-    """The sale's units are set apart; what is left is the cart's (A13, one after the other)."""
+    """The sale's units are set apart; what is left is the cart's."""
     tea = make_sku(stock=10)
     sale = make_sale(tea, total=4, placement="queued", per_user_limit=None)
     in_sale = wait_in(sale, 4, 1)

@@ -1,4 +1,4 @@
-"""Tokens and pictures of protected sales, from the first request for one to the order (F13)."""
+"""Tokens and pictures of protected sales, from the first request for one to the order."""
 
 import time
 from collections.abc import Iterator

@@ -180,7 +180,7 @@ def test_a_rate_refusal_is_429_with_the_seconds_to_wait() -> None:
 def test_an_address_is_what_the_stated_number_of_proxies_says(
     proxies: int, settings: Settings
 ) -> None:
-    """Rotating what a client may write itself opens nothing (F12)."""
+    """Rotating what a client may write itself opens nothing."""
     settings.TRUSTED_PROXIES = proxies
     sale = gated_sale(placement="direct", rate_per_address=3, per_user_limit=None)
     settings.SALE_RATE_SECONDS = {"user": 60, "address": 60, "all": 60}
