@@ -7,7 +7,7 @@ of them, by a seed that is printed, and the long one (`make soak`) all.
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -114,24 +114,26 @@ def code_of(attempt: Callable[[], object]) -> str:
 
 
 @contextmanager
-def drained(*sales: FlashSale, drains: int = 2) -> Iterator[None]:
-    """Inside, so many drains of each queue run all the time; at the end nothing waits."""
+def drained(*sales: FlashSale, others: Sequence[int] = (), drains: int = 2) -> Iterator[None]:
+    """Inside, so many drains of each queue run all the time; at the end nothing waits. `others`:
+    ids of queues of no sale."""
+    queues = [*(sale.queue_id for sale in sales), *others]
     over = Event()
     failures: list[BaseException] = []
 
-    def run(sale: FlashSale) -> None:
+    def run(queue_id: int) -> None:
         try:
             while not over.is_set():
                 # As the task does: what waits is left to the next bell.
                 with suppress(Refusal):
-                    drain.drain(sale.queue_id)
+                    drain.drain(queue_id)
                 over.wait(0.005)
         except BaseException as error:  # noqa: BLE001 -- raised where the block ends
             failures.append(error)
         finally:
             connections.close_all()
 
-    threads = [Thread(target=run, args=(sale,), daemon=True) for sale in sales * drains]
+    threads = [Thread(target=run, args=(one,), daemon=True) for one in queues * drains]
     for thread in threads:
         thread.start()
     try:
@@ -141,15 +143,20 @@ def drained(*sales: FlashSale, drains: int = 2) -> Iterator[None]:
         for thread in threads:
             thread.join(60)
     assert not failures, failures
-    for sale in sales:
-        drain_all(sale)
+    for queue_id in queues:
+        empty(queue_id)
 
 
 def drain_all(sale: FlashSale) -> None:
     """Settles what waits."""
-    while drain.drain(sale.queue_id):
+    empty(sale.queue_id)
+
+
+def empty(queue_id: int) -> None:
+    """Settles what waits in the queue."""
+    while drain.drain(queue_id):
         pass
-    assert not Order.objects.filter(queue_id=sale.queue_id).exists()
+    assert not Order.objects.filter(queue_id=queue_id).exists()
 
 
 def states(sale: FlashSale) -> Counter[str]:

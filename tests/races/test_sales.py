@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from goods.sales.models import FlashSale
 from goods.sales.services import sale_add_units, sale_end, sale_set_placement
 from orders.models import Order
+from orders.pending import checkout_queue
 from shop.accounts.models import User
 from shop.pools.audit import Report, audit
 from shop.pools.models import Placement
@@ -151,8 +152,12 @@ def assert_conserved(seen: list[Report], *, units: int) -> None:
 
 
 @hows("cart and sale", short=2)
-def test_a_sale_and_the_cart_sell_one_sku_together_exactly_once(how: How) -> None:
-    """60 units, 30 of them in the sale; while both sell, an operator moves more into the sale."""
+def test_a_sale_and_the_cart_sell_one_sku_together_exactly_once(
+    how: How, dice: Random, settings: Settings
+) -> None:
+    """60 units, 30 of them in the sale; while both sell, an operator moves more into the sale. The
+    cart has a placement of its own."""
+    settings.CHECKOUT_PLACEMENT = dice.choice(list(Placement))
     tea = make_sku(stock=60, strategy=how.strategy)
     sale, operator = sale_of(how, stock=30, sku=tea), make_user(is_staff=True)
     in_sale, at_cart = make_users(90), make_users(90)
@@ -180,7 +185,7 @@ def test_a_sale_and_the_cart_sell_one_sku_together_exactly_once(how: How) -> Non
             )
         return "moved" if set(moved) <= {"", "insufficient_stock"} else str(moved)
 
-    with watching(audit) as seen, drained(sale):
+    with watching(audit) as seen, drained(sale, others=[checkout_queue()]):
         codes = codes_of(
             race(
                 [

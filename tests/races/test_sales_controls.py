@@ -21,6 +21,7 @@ from shop.pools.audit import audit
 from shop.pools.kinds import queue_kinds
 from shop.pools.models import PoolMovement, QueueQuerySet
 from tests.faults.sales import (
+    EVERY,
     How,
     assert_sold,
     buy,
@@ -39,7 +40,7 @@ from tests.kit.units import counters
 pytestmark = on_mariadb
 
 DIRECT, QUEUED = (How(placement, "optimistic", gated=False) for placement in ("direct", "queued"))
-GATED = [How(placement, "optimistic", gated=True) for placement in ("direct", "queued")]
+GATED = [how for how in EVERY if how.gated]
 
 
 # --- the unique key of orders
@@ -207,31 +208,49 @@ def test_without_any_lock_two_drains_at_once_settle_each_order_twice(
 
 @pytest.fixture
 def no_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shopper's units are counted, whatever the limit."""
+    """A shopper's units are counted, whatever the limit: by one order, and by a batch."""
     assert limits._TAKE.endswith("AND taken + %s <= %s")
     counted = limits._TAKE.replace("AND taken + %s <= %s", "AND (TRUE OR taken + %s <= %s)")
     monkeypatch.setattr(limits, "_TAKE", counted)
+    locked = limits.locked
+    # What it is told that everybody holds is far below any limit.
+    monkeypatch.setattr(
+        limits, "locked", lambda wanted: {one: held - 100 for one, held in locked(wanted).items()}
+    )
+    write = limits.write
+    monkeypatch.setattr(
+        limits, "write", lambda taken: write({one: held + 100 for one, held in taken.items()})
+    )
 
 
 def buys_at_once(how: How) -> tuple[FlashSale, Counter[str]]:
     """One shopper, where the limit is 1, with 10 keys at once."""
     sale, [user] = sale_of(how, stock=100, per_user_limit=1), make_users(1)
     outcomes = race([partial(code_of, partial(buy, user, sale)) for _ in range(10)])
+    drain_all(sale)
     return sale, Counter(outcome.result() for outcome in outcomes)
 
 
-def test_with_the_condition_of_the_shoppers_row_the_limit_holds() -> None:
-    sale, codes = buys_at_once(DIRECT)
+@pytest.mark.parametrize("how", [DIRECT, QUEUED], ids=str)
+def test_with_the_condition_of_the_shoppers_row_the_limit_holds(how: How) -> None:
+    sale, codes = buys_at_once(how)
 
-    assert codes == {"": 1, "purchase_limit": 9}
+    if how.queued:
+        assert codes == {"": 10}
+        assert states(sale) == {"unpaid": 1, "purchase_limit": 9}
+    else:
+        assert codes == {"": 1, "purchase_limit": 9}
+        assert states(sale) == {"unpaid": 1}
     assert_sold(sale, units=1, of=100)
 
 
+@pytest.mark.parametrize("how", [DIRECT, QUEUED], ids=str)
 @pytest.mark.usefixtures("no_condition")
-def test_without_the_condition_of_the_shoppers_row_the_limit_is_passed() -> None:
-    sale, codes = buys_at_once(DIRECT)
+def test_without_the_condition_of_the_shoppers_row_the_limit_is_passed(how: How) -> None:
+    sale, codes = buys_at_once(how)
 
     assert codes == {"": 10}
+    assert states(sale) == {"unpaid": 10}
     assert counters(sale.pool) == (90, 10)
     assert list(audit().broken) == [3]
 
