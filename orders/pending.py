@@ -14,7 +14,7 @@ from goods.sales.models import POOL_KIND, FlashSale
 from goods.sales.selectors import gate_terms
 from goods.sales.services import QUEUE_KIND
 from orders.models import Order
-from orders.settlement import PendingOrder, settle_pending, write_failed
+from orders.settlement import PendingOrder, settle_pending, units_asked, write_failed
 from orders.states import State
 from shop.errors import Ended, PermissionDenied, PurchaseLimit, SoldOut
 from shop.pools.kinds import GateTerms, pool_kinds, queue_kinds
@@ -61,7 +61,7 @@ class SalePool:
         users: Counter[int] = Counter()
         waiting = Order.objects.filter(queue__sale__pool_id=pool_id)
         for user_id, snapshot in waiting.values_list("user_id", "snapshot"):
-            users[user_id] += sum(line["count"] for line in snapshot)
+            users[user_id] += units_asked(snapshot).get(pool_id, 0)
         return users
 
     def keys(self, pool_id: int) -> Iterable[tuple[int, str]]:

@@ -5,7 +5,7 @@ settles hundreds that were stored as pending, in the order they came, with one t
 write what is the order's own and leave the hot counters to `shop.pools`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -98,14 +98,21 @@ def write_failed(orders: Sequence[PendingOrder], failures: Mapping[int, str]) ->
 
 def tell_gates(orders: Iterable[Order | PendingOrder]) -> None:
     """The units that pending `orders` were let through for can be had again."""
-    returned: dict[tuple[int, int], int] = defaultdict(int)
+    returned: Counter[tuple[int, int]] = Counter()
     for order in orders:
-        # A snapshot that can't be read, which is why its order fails, says nothing of units; the
-        # gate is corrected a moment later.
-        with suppress(LookupError, TypeError):
-            for line in order.snapshot:
-                returned[line["pool"], order.user_id] += line["count"]
+        for pool_id, count in units_asked(order.snapshot).items():
+            returned[pool_id, order.user_id] += count
     gate.give_back_after_commit(returned)
+
+
+def units_asked(snapshot: Any) -> Mapping[int, int]:
+    """Pool id -> units that an order with this snapshot waits for. One that can't be read, which is
+    why its order fails, says nothing of units; its gate is corrected a moment later."""
+    units: Counter[int] = Counter()
+    with suppress(LookupError, TypeError):
+        for line in snapshot:
+            units[line["pool"]] += line["count"]
+    return units
 
 
 def _write_settled(orders: Sequence[PendingOrder], *, reference: str, now: datetime) -> None:

@@ -25,7 +25,7 @@ from tests.faults.sales import (
     states,
     units_held,
 )
-from tests.faults.shop import REAL_PROCESSES, Shop, wait_until
+from tests.faults.shop import HEAL_SECONDS, REAL_PROCESSES, Shop, wait_until
 from tests.kit.clientlog import ClientLog
 from tests.kit.units import counters
 
@@ -36,9 +36,6 @@ Clients = Callable[..., Client]
 CLIENTS, STOCK, LIMIT = 40, 150, 6
 # What a sale may say to a storm, and while a server is away.
 USUAL = {"", "sold_out", "purchase_limit"}
-# From the server's return until all is sold: a gate is looked at every five seconds, and a drift
-# is corrected at the second look that is ten seconds after the first.
-HEAL_SECONDS = 60
 
 
 def waits(*sales: FlashSale) -> bool:

@@ -13,8 +13,10 @@ from orders import lifecycle
 from orders.models import Order
 from shop.accounts.models import User
 from shop.pools.audit import audit
+from shop.pools.drain import drain
 from shop.pools.gatekeeping import look, rebuild
 from shop.pools.models import Strategy
+from shop.pools.tasks import correct_gates
 from tests.factories import make_user, overdue, place_in
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters
@@ -24,6 +26,7 @@ from tests.pools.gates import (
     buys,
     gated_sale,
     in_step,
+    let_pass,
     remaining,
     spoil,
 )
@@ -127,6 +130,31 @@ def test_a_full_queue_gives_back_what_the_gate_has_let_through() -> None:
     assert in_step(sale.pool)
     settle(sale)
     assert buys(sale, user, key="k").status == 202
+
+
+@pytest.mark.parametrize("snapshot", [7, [{"sku": 1}], [{"pool": 987_654, "count": 1}]])
+def test_an_order_whose_units_are_unknown_holds_up_no_gate(
+    snapshot: Any, settings: Settings
+) -> None:
+    """Not its own, nor any that beat comes to after it."""
+    settings.DRAIN_ATTEMPTS = 1
+    sale, other = gated_sale(placement="queued"), gated_sale(placement="queued")
+    order = place_in(sale, make_user(), 2)
+    Order.objects.filter(pk=order.pk).update(snapshot=snapshot)
+    spoil(other.pool, by=+3)
+
+    for _ in range(2):
+        correct_gates()
+        for one in (sale, other):
+            let_pass(one.pool)
+    assert in_step(sale.pool)
+    assert in_step(other.pool)
+    assert audit().broken == {}
+
+    drain(sale.queue_id)
+    order.refresh_from_db()
+    assert order.failure == "internal"
+    assert in_step(sale.pool)
 
 
 @pytest.mark.parametrize("why", ["paused", "sold_out", "purchase_limit", "ended", "rate_limited"])
