@@ -183,7 +183,23 @@ def loses_more_units(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
     return 2
 
 
-def counts_a_lost_request_that_comes_again(sale: FlashSale, monkeypatch: pytest.MonkeyPatch) -> int:
+def forgets_a_repeat_whose_first_is_refused(
+    sale: FlashSale, monkeypatch: pytest.MonkeyPatch
+) -> int:
+    """The first is refused, and the gate told so, while its repeat is on its way to be stored."""
+    [user] = make_users(1)
+    first = gate.Request(sale.pool_id, user.pk, count=2, key="k")
+    assert gate.admit(first).verdict is Verdict.ADMITTED
+    with monkeypatch.context() as patch:
+        patch.setattr(sale_orders, "failpoint", lambda name: gate.release(first))
+        buy(user, sale, count=2, key="k")
+    drain_all(sale)
+    return -2
+
+
+def forgets_a_lost_request_that_comes_again(
+    sale: FlashSale, monkeypatch: pytest.MonkeyPatch
+) -> int:
     """Its units were corrected, and its key is known: it passes, and the gate has too many."""
     mortal(monkeypatch)
     [user] = make_users(1)
@@ -203,7 +219,8 @@ LOSSES = [
     loses_a_return,
     loses_the_answer_to_a_return,
     loses_more_units,
-    counts_a_lost_request_that_comes_again,
+    forgets_a_repeat_whose_first_is_refused,
+    forgets_a_lost_request_that_comes_again,
 ]
 
 
