@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from orders import settlement
 from shop.pools import services
 from tests.kit.barrier import race
 
@@ -37,6 +38,6 @@ def looking_midway(
 
         return taking
 
-    for name in ("take", "take_batch"):
-        monkeypatch.setattr(services, name, stopping(getattr(services, name)))
+    for module, name in ((services, "take"), (settlement, "take_batch")):
+        monkeypatch.setattr(module, name, stopping(getattr(module, name)))
     return seen

@@ -191,7 +191,7 @@ def forgets_a_repeat_whose_first_is_refused(
     first = gate.Request(sale.pool_id, user.pk, count=2, key="k")
     assert gate.admit(first).verdict is Verdict.ADMITTED
     with monkeypatch.context() as patch:
-        patch.setattr(sale_orders, "failpoint", lambda name: gate.release(first))
+        patch.setattr(passage, "failpoint", lambda name: gate.release(first))
         buy(user, sale, count=2, key="k")
     drain_all(sale)
     return -2
