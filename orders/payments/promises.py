@@ -7,7 +7,8 @@ it: so each is looked up by the other.
 from dataclasses import dataclass
 
 from orders.payments.wallet import WALLET
-from shop.pools.audit import Finding, Snapshot, promise
+from orders.promises import CLOSING_GRACE_SECONDS, GRACE_SECONDS
+from shop.pools.audit import NAMED, Finding, Snapshot, promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,24 @@ def wallets_are_booked(seen: Snapshot) -> Finding:
             )
         ]
     return Finding({"top_ups": top_ups, "top_ups_fen": top_ups_fen}, broken)
+
+
+@promise(2, "no top-up stays open past its time")
+def top_ups_end(seen: Snapshot) -> Finding:
+    """Looks at all open ones, also in a sample: they are few, and found by their index."""
+    age = seen.seconds_since("expires_at")
+    broken: list[str] = []
+    for status, grace in (("pending", GRACE_SECONDS), ("closing", CLOSING_GRACE_SECONDS)):
+        late = seen.rows(
+            f"""
+            SELECT payment_no, {age} FROM payments_payment
+            WHERE status = %(status)s AND expires_at IS NOT NULL AND {age} > %(grace)s
+            LIMIT {NAMED + 1}
+            """,  # noqa: S608
+            status=status,
+            grace=grace,
+        )
+        broken += [
+            f"top-up {number}: is {status}, {seconds} s after its time" for number, seconds in late
+        ]
+    return Finding({}, broken)

@@ -1,8 +1,10 @@
 """Promise 7 about wallets: silent in order, and exact about what is booked wrongly."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from django.db.models.functions import Now
 
 from orders import lifecycle
 from orders.models import Order
@@ -138,3 +140,23 @@ def test_something_booked_under_a_number_that_nothing_has(till: Till, prefix: st
     )
 
     assert broken() == [f"transaction {prefix}:{'9' * 24}: there is no such {prefix}"]
+
+
+@pytest.mark.parametrize(("status", "grace"), [("pending", 60), ("closing", 3600)])
+def test_a_top_up_that_stays_open_too_long(till: Till, status: str, grace: int) -> None:
+    payment = start_top_up(till.user, 100)
+    mine = Payment.objects.filter(pk=payment.pk)
+
+    def time_was_up(seconds: int) -> None:
+        mine.update(status=status, expires_at=Now() - timedelta(seconds=seconds))
+
+    time_was_up(grace - 20)
+    in_time = audit().broken
+    time_was_up(grace + 20)
+    too_long = audit().broken
+
+    assert in_time == {}
+    [line] = too_long[2]
+    seconds = int(line.removeprefix(f"top-up {payment.payment_no}: is {status}, ").split()[0])
+    assert grace + 20 <= seconds <= grace + 60
+    assert list(too_long) == [2]
