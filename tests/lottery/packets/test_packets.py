@@ -488,8 +488,10 @@ def test_whoever_waits_when_time_is_up_is_settled_before_the_rest_goes_back(
     grab(packet, user)
     expire(packet)
 
+    assert refused(lambda: grab(packet)) == "ended"
     assert grab(packet, user).amount_fen is None  # it waits, and is told so
     packets_sweep()
+    assert refused(lambda: grab(packet, user)) == "already_grabbed"
 
     assert got(packet, user) == balance(user) > 0
     assert balance(packet.user) == 1_000 - balance(user)
