@@ -35,7 +35,7 @@ from shop.wallet.services import Book
 
 logger = logging.getLogger(__name__)
 
-# Entries whose money goes back in one transaction.
+# Entries whose money goes back in one transaction, periods that are done with in one statement.
 BATCH = 500
 
 
@@ -48,30 +48,32 @@ def period_close(period: Period) -> None:
     """Settles what waits in a period that is due and closes it: `closed`, or `cancelled` with its
     prize back in stock where too few shares were sold. Harmless to repeat; one that is not due
     stays as it is. Raises Busy, Unavailable."""
-    end(period.queue_id, partial(_close, period.pk))
-    if period.pool.gated:
+    is_over = end(period.queue_id, partial(_close, period.pk))
+    if is_over and period.pool.gated:
         gate.fade(period.pool_id)
 
 
-def _close(period_id: int) -> None:
-    """Under the queue's row, so nobody settles an entry meanwhile. What surfaces later finds the
-    pool closed."""
+def _close(period_id: int) -> bool:
+    """Whether the period is over now. Under the queue's row, so nobody settles an entry meanwhile.
+    What surfaces later finds the pool closed."""
     period = Period.objects.select_for_update().get(pk=period_id)
     pool_ids = [period.pool_id]
     if period.sku is not None:
         pool_ids.append(period.sku.pool_id)
     by_id = {pool.pk: pool for pool in Pool.objects.locked(pool_ids)}
     if not Period.objects.filter(is_due(), pk=period_id).exists():
-        return
+        return period.status != Period.State.OPEN
     sold = by_id[period.pool_id].taken
-    enough = sold >= period.minimum_shares
     Pool.objects.filter(pk=period.pool_id).update(open=False)
-    Period.objects.filter(pk=period_id).update(
-        status=Period.State.CLOSED if enough else Period.State.CANCELLED, shares_sold=sold
-    )
-    if not enough and period.sku is not None:
+    over = Period.objects.filter(pk=period_id)
+    if sold >= period.minimum_shares:
+        over.update(status=Period.State.CLOSED, shares_sold=sold)
+        return True
+    over.update(status=Period.State.CANCELLED, shares_sold=sold, closed_at=Now())
+    if period.sku is not None:
         prize = Claim(period.reference, NOBODY, [Take(period.sku.pool_id, 1)])
         pools.give_back([prize])
+    return True
 
 
 def period_freeze(period: Period) -> None:
@@ -115,11 +117,15 @@ def _buy_times(closed_at: datetime) -> list[datetime]:
 
 
 def period_refund(period: Period) -> int:
-    """Returns the money of up to BATCH entries of a cancelled period; how many there were."""
+    """Returns the money of up to BATCH entries of a cancelled period; how many there were. Of a
+    period that is not cancelled, none. Raises Busy, Unavailable."""
 
     def write() -> int:
-        list(Period.objects.select_for_update().filter(pk=period.pk).values_list("pk"))
-        owed = Entry.objects.filter(period=period, status=Entry.State.CONFIRMED).order_by("pk")
+        cancelled = Period.objects.filter(pk=period.pk, status=Period.State.CANCELLED)
+        if not list(cancelled.select_for_update().values_list("pk")):
+            return 0
+        # In no order, so that it is read by the index that has these two, and nothing else is read.
+        owed = Entry.objects.filter(period=period, status=Entry.State.CONFIRMED).order_by()
         rows = list(owed.values_list("pk", "user_id", "entry_no", "shares__cost")[:BATCH])
         if not rows:
             return 0
@@ -140,7 +146,7 @@ def period_refund(period: Period) -> int:
 def periods_sweep() -> int:
     """Moves on every period that time, or its last share, has moved; returns how many steps that
     took. Beat calls it; any number may run at once, and one that can't be moved now waits for the
-    next call."""
+    next call and holds up no other."""
     steps = 0
     for due, step in (
         (Period.objects.filter(is_due()), period_close),
@@ -149,19 +155,37 @@ def periods_sweep() -> int:
         (_owing(), period_refund),
     ):
         steps += _each(due, step)
+    _finish()
     return steps
 
 
 def _unrenewed() -> QuerySet[Period]:
-    """Over, to be followed by another, and not yet followed."""
+    """Over, to be followed by another, not yet followed, and there is a prize for it."""
     over = (Period.State.CLOSED, Period.State.DRAWN, Period.State.CANCELLED)
-    return Period.objects.filter(status__in=over, auto_renew=True, next=None)
+    has_prize = Q(sku=None) | Q(sku__pool__available__gt=0)
+    unfinished = Period.objects.filter(finished=False, status__in=over)
+    return unfinished.filter(has_prize, auto_renew=True, next=None)
 
 
 def _owing() -> QuerySet[Period]:
     """Cancelled, and somebody's money is still here."""
-    owed = Entry.objects.filter(period=OuterRef("pk"), status=Entry.State.CONFIRMED)
-    return Period.objects.filter(Exists(owed), status=Period.State.CANCELLED)
+    cancelled = Period.objects.filter(finished=False, status=Period.State.CANCELLED)
+    return cancelled.filter(Exists(_owed_of_this()))
+
+
+def _owed_of_this() -> QuerySet[Entry]:
+    return Entry.objects.filter(period=OuterRef("pk"), status=Entry.State.CONFIRMED)
+
+
+def _finish() -> None:
+    """Notes for which periods nothing is left to do, so that no later sweep looks at them."""
+    over = (Period.State.DRAWN, Period.State.CANCELLED)
+    is_followed = Q(auto_renew=False) | Q(next__isnull=False)
+    unfinished = Period.objects.filter(is_followed, finished=False, status__in=over)
+    # A drawn one owes nothing: its entries stay confirmed.
+    done = unfinished.exclude(Q(Exists(_owed_of_this()), status=Period.State.CANCELLED))
+    if finished := list(done.values_list("pk", flat=True)[:BATCH]):
+        Period.objects.filter(pk__in=finished).update(finished=True)
 
 
 def _each(due: QuerySet[Period], step: Callable[[Period], object]) -> int:
@@ -171,5 +195,10 @@ def _each(due: QuerySet[Period], step: Callable[[Period], object]) -> int:
             step(period)
             done += 1
         except Refusal as refusal:
-            logger.warning("period %s: %s: %s, beat tries again", period.pk, step, refusal.code)
+            logger.warning(
+                "period %s: %s: %s, beat tries again", period.pk, step.__name__, refusal.code
+            )
+        except Exception:
+            # Whatever it is, it must not hold up the others; the audit tells of it.
+            logger.exception("period %s: %s failed", period.pk, step.__name__)
     return done

@@ -45,8 +45,9 @@ def periods_draw() -> int:
             logger.warning("period %s: no draw yet: %s", period.pk, waiting)
         except Refusal as refusal:
             logger.warning("period %s: no draw yet: %s", period.pk, refusal.code)
-        except ValueError:
-            # What is stored is not what was published: nothing to be drawn, somebody to be called.
+        except Exception:
+            # What is stored is not what was published, or worse: nothing to be drawn, somebody to
+            # be called, and no other period is held up.
             logger.exception("period %s can't be drawn", period.pk)
     return drawn
 

@@ -91,7 +91,7 @@ class Period(models.Model):
 
     status = models.CharField(_("status"), max_length=10, choices=State.choices, default=State.OPEN)
     shares_sold = models.BigIntegerField(_("shares sold"), null=True)
-    # When its root became public.
+    # When its root became public; of a cancelled one, when it was cancelled.
     closed_at = models.DateTimeField(_("closed at"), null=True)
     root = models.CharField(_("root of the entries"), max_length=64, blank=True, default="")
     beacon_round = models.BigIntegerField(_("round"), null=True)
@@ -115,6 +115,9 @@ class Period(models.Model):
     prize_order = models.OneToOneField(
         Order, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
     )
+    # Drawn, or cancelled with all money returned, and followed where another was to follow: beat
+    # looks at it no more. Periods are never deleted, and it looks each second.
+    finished = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = _("period")
@@ -137,7 +140,8 @@ class Period(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "ends_at"], name="period_due"),
-            models.Index(fields=["-drawn_at"], name="period_drawn"),
+            models.Index(fields=["status", "-drawn_at"], name="period_drawn"),
+            models.Index(fields=["finished", "status"], name="period_unfinished"),
         ]
 
     def __str__(self) -> str:
@@ -188,8 +192,10 @@ class Entry(Keyed, Waits):
             ),
         ]
         indexes = [
-            # What one user has in a period; what a cancelled period still owes.
-            models.Index(fields=["period", "user"], name="entry_of_user"),
+            # What one user has in a period.
+            models.Index(fields=["user", "period"], name="entry_of_user"),
+            # What a cancelled period still owes. The only one that begins with the period, or
+            # MariaDB takes the other, and reads all entries of it for each batch.
             models.Index(fields=["period", "status"], name="entry_by_status"),
         ]
 

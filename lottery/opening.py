@@ -81,10 +81,12 @@ def period_open(plan: PeriodPlan, *, operator: "User | None" = None, reference: 
 
 def period_renew(previous: Period) -> Period | None:
     """Opens the period after one that is over, on the same terms, once; None when its prize is
-    gone.
+    gone, or when it would be for money, which the settings do not allow any more.
 
     One that had an end gets as much time again. Raises Busy, Unavailable.
     """
+    if not _is_allowed(previous.currency):
+        return None
     ends_at = None
     if previous.ends_at is not None:
         [now] = Period.objects.filter(pk=previous.pk).values_list(Now(), flat=True)
@@ -180,8 +182,12 @@ def _open(
     return period
 
 
+def _is_allowed(currency: str) -> bool:
+    return currency != Currency.CNY or settings.LOTTERY_FOR_MONEY
+
+
 def _check(plan: PeriodPlan) -> None:
-    if plan.currency == Currency.CNY and not settings.LOTTERY_FOR_MONEY:
+    if not _is_allowed(plan.currency):
         raise Invalid.field("currency", gettext("This shop sells shares for points only."))
     if not plan.prize_title.strip():
         raise Invalid.field("prize_title", gettext("Say what can be won."))

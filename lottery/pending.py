@@ -41,7 +41,7 @@ class PeriodPool:
         return users
 
     def keys(self, pool_id: int) -> Iterable[tuple[int, str]]:
-        entries = Entry.objects.filter(period__pool_id=pool_id).order_by("pk")
+        entries = Entry.objects.filter(period__pool_id=pool_id).order_by()
         return entries.values_list("user_id", "idempotency_key").iterator(chunk_size=5_000)
 
 

@@ -1,7 +1,6 @@
 """A period from its opening to its draw: entries, both placements, sold out, cancelled, renewed."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,59 +11,24 @@ from lottery.drawing import periods_draw
 from lottery.models import Entry, Period, Shares
 from lottery.opening import PeriodPlan, period_open
 from lottery.proof import period_proof
-from lottery.selectors import period_terms_lately
 from orders.models import Order, OrderLine
-from shop.accounts.models import User
 from shop.errors import (
     Ended,
     InsufficientBalance,
     InsufficientStock,
     Invalid,
     PurchaseLimit,
-    Refusal,
     SoldOut,
 )
-from shop.pools import gatekeeping
 from shop.pools.audit import audit
-from shop.pools.drain import drain
-from shop.wallet.models import Currency
-from shop.wallet.selectors import balances_of
-from tests.factories import enter, give_points, make_period, make_sku, make_user
+from tests.factories import enter, make_period, make_sku
+from tests.faults.sales import code_of
+from tests.kit.periods import let_pass, let_round_come, points_of, rich, settle, stored
 from tests.kit.units import counters
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BOTH = pytest.mark.parametrize("placement", ["direct", "queued"])
-
-
-def rich(points: int = 1_000) -> User:
-    user = make_user()
-    give_points(user, points)
-    return user
-
-
-def points_of(user: User) -> int:
-    return balances_of(user)[Currency.POINTS]
-
-
-def settled(period: Period) -> None:
-    """Does what a worker does a moment later; nothing where entries are settled at once."""
-    assert not drain(period.queue_id)
-
-
-def later(period: Period, *, by: timedelta) -> None:
-    """As if it had all happened so much earlier; its terms and what was published stay."""
-    fresh = Period.objects.get(pk=period.pk)
-    moved = {name: getattr(fresh, name) for name in ("ends_at", "created_at")}
-    Period.objects.filter(pk=period.pk).update(
-        **{name: moment - by for name, moment in moved.items() if moment}
-    )
-    gatekeeping.quietly(gatekeeping.apply_terms, fresh.pool)
-    period_terms_lately.forget()
-
-
-def stored(entry: Entry) -> Entry:
-    return Entry.objects.select_related("shares").get(pk=entry.pk)
 
 
 @BOTH
@@ -73,7 +37,7 @@ def test_shares_follow_each_other_and_are_paid_for_from_the_wallet(placement: st
     one, other = rich(100), rich(100)
 
     entries = [enter(one, period, 3), enter(other, period, 4), enter(one, period, 1)]
-    settled(period)
+    settle(period)
 
     got = [stored(entry) for entry in entries]
     assert [entry.status for entry in got] == ["confirmed"] * 3
@@ -89,7 +53,7 @@ def test_who_can_not_pay_gets_nothing_and_leaves_it_to_others(placement: str) ->
     poor, user = rich(49), rich(50)
 
     codes = [code_of(lambda buyer=buyer: enter(buyer, period)) for buyer in (poor, user)]
-    settled(period)
+    settle(period)
 
     fates = list(Entry.objects.order_by("pk").values_list("failure", "status"))
     if placement == "direct":
@@ -103,25 +67,17 @@ def test_who_can_not_pay_gets_nothing_and_leaves_it_to_others(placement: str) ->
     assert audit().broken == {}
 
 
-def code_of(attempt: Callable[[], object]) -> str:
-    try:
-        attempt()
-    except Refusal as refusal:
-        return refusal.code
-    return ""
-
-
 @BOTH
 def test_fewer_are_given_where_fewer_will_do(placement: str) -> None:
     period = make_period(total_shares=5, share_price=1, placement=placement)
     first, second, third = rich(), rich(), rich()
     enter(first, period, 3)
-    settled(period)
+    settle(period)
 
     with pytest.raises(InsufficientStock) as few:
         enter(second, period, 4)
     entry = enter(second, period, 4, partial=True)
-    settled(period)
+    settle(period)
 
     assert few.value.data == {"available": 2}
     got = stored(entry)
@@ -137,12 +93,12 @@ def test_the_limit_holds_over_all_entries_of_a_user(placement: str) -> None:
     period = make_period(total_shares=10, per_user_limit=3, placement=placement)
     user = rich()
     enter(user, period, 2)
-    settled(period)
+    settle(period)
 
     with pytest.raises(PurchaseLimit):
         enter(user, period, 4)
     code = code_of(lambda: enter(user, period, 2))
-    settled(period)
+    settle(period)
 
     failed = Entry.objects.filter(status="failed").values_list("failure", flat=True)
     assert (code or list(failed)) in ("purchase_limit", ["purchase_limit"])
@@ -157,14 +113,14 @@ def test_sold_out_it_is_closed_drawn_and_its_winner_has_the_prize(placement: str
     users = [rich() for _ in range(3)]
     for user, shares in zip(users, (1, 2, 1), strict=True):
         enter(user, period, shares)
-    settled(period)
+    settle(period)
     assert counters(coin.pool) == (0, 1)
 
     periods_sweep()
     closed = Period.objects.get(pk=period.pk)
     assert (closed.status, closed.shares_sold, len(closed.root)) == ("closed", 4, 64)
     assert periods_draw() == 0  # its round is not out
-    wait_for_round(closed)
+    let_round_come(closed)
     assert periods_draw() == 1
 
     drawn = Period.objects.select_related("winner", "prize_order").get(pk=period.pk)
@@ -186,13 +142,6 @@ def test_sold_out_it_is_closed_drawn_and_its_winner_has_the_prize(placement: str
     assert audit().broken == {}
 
 
-def wait_for_round(period: Period) -> None:
-    """Its local round comes a few seconds after the close: so much earlier was the close."""
-    Period.objects.filter(pk=period.pk).update(
-        closed_at=period.closed_at - timedelta(seconds=6), beacon_round=period.beacon_round - 6
-    )
-
-
 def test_out_of_time_with_too_few_sold_it_is_cancelled_and_all_money_comes_back() -> None:
     coin = make_sku(stock=2)
     period = make_period(
@@ -203,8 +152,8 @@ def test_out_of_time_with_too_few_sold_it_is_cancelled_and_all_money_comes_back(
     )
     one, other = rich(100), rich(100)
     entries = [enter(one, period, 2), enter(other, period, 2), enter(rich(1), period, 1)]
-    settled(period)
-    later(period, by=timedelta(hours=2))
+    settle(period)
+    let_pass(period, hours=2)
 
     with pytest.raises(Ended):
         enter(one, period)
@@ -222,7 +171,7 @@ def test_out_of_time_with_too_few_sold_it_is_cancelled_and_all_money_comes_back(
 def test_what_waits_when_time_is_up_is_settled_before_it_is_closed() -> None:
     period = make_period(total_shares=10, ends_at=timezone.now() + timedelta(hours=1))
     entry = enter(rich(), period, 2)
-    later(period, by=timedelta(hours=2))
+    let_pass(period, hours=2)
 
     periods_sweep()
 
@@ -237,7 +186,7 @@ def test_the_next_one_opens_by_itself_as_long_as_there_are_prizes() -> None:
     for serial in (1, 2):
         current = Period.objects.get(serial=serial)
         enter(rich(), current)
-        settled(current)
+        settle(current)
         periods_sweep()
         periods_sweep()
 
