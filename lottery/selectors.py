@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A gate needs an end; a period without one goes on until it is sold out.
 FOREVER = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
+# Out of time, whether or not beat has closed it yet.
+IS_OVER = Q(status=Period.State.OPEN, ends_at__lte=Now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,6 @@ def gate_terms(pool_id: int) -> GateTerms:
 
 def periods_now() -> QuerySet[Period]:
     """All periods, each with `status_now`, `db_now` and `next_id`."""
-    is_over = Q(status=Period.State.OPEN, ends_at__lte=Now())
     return (
         Period.objects.select_related("pool", "sku__goods", "winner__user")
         .prefetch_related("sku__goods__images")
@@ -100,7 +101,7 @@ def periods_now() -> QuerySet[Period]:
             db_now=Now(),
             next_id=F("next__pk"),
             status_now=Case(
-                When(is_over, then=Value(Period.State.CLOSED.value)),
+                When(IS_OVER, then=Value(Period.State.CLOSED.value)),
                 default=F("status"),
                 output_field=CharField(),
             ),
@@ -111,7 +112,15 @@ def periods_now() -> QuerySet[Period]:
 def periods_page(*, status: str | None = None) -> QuerySet[Period]:
     """The periods that shoppers see, newest first; `status`: only those."""
     periods = periods_now().order_by("-pk")
-    return periods.filter(status_now=status) if status else periods  # type: ignore[misc]
+    # By the columns, which an index has, not by `status_now`, which none has.
+    match status:
+        case None:
+            return periods
+        case Period.State.OPEN:
+            return periods.filter(Q(ends_at=None) | Q(ends_at__gt=Now()), status=status)
+        case Period.State.CLOSED:
+            return periods.filter(Q(status=status) | IS_OVER)
+    return periods.filter(status=status)
 
 
 def period_get(period_id: int) -> Period:
@@ -124,7 +133,8 @@ def period_get(period_id: int) -> Period:
 
 def winners() -> QuerySet[Period]:
     """Periods that are drawn, the last draw first."""
-    return periods_now().filter(status=Period.State.DRAWN).order_by("-drawn_at", "-pk")
+    # The second one only settles ties; ascending, as the index has it.
+    return periods_now().filter(status=Period.State.DRAWN).order_by("-drawn_at", "pk")
 
 
 def entries_of(user: "User", *, period_id: int) -> QuerySet[Entry]:
