@@ -61,15 +61,18 @@ def _create(key: RequestKey, wanted: EntryRequest) -> Entry:
         raise Ended
     if terms.per_user_limit is not None and wanted.shares > terms.per_user_limit:
         raise PurchaseLimit(limit=terms.per_user_limit)
+    shares = wanted.shares
+    if wanted.allow_partial and 0 < terms.available < shares:
+        # Shares never come back, so there will not be more of them than this.
+        shares = terms.available
     if not terms.gated:
-        few = terms.available < wanted.shares
-        if few and not (wanted.allow_partial and terms.available > 0):
+        if terms.available < shares:
             raise short(terms.available)
-        return _place(_new_entry(key, wanted, now=terms.read_at), terms)
+        return _place(_new_entry(key, wanted, shares=shares, now=terms.read_at), terms)
     request = gate.Request(
         pool_id=terms.pool_id,
         user_id=key.user_id,
-        count=wanted.shares,
+        count=shares,
         key=key.key,
         address=wanted.client_address,
     )
@@ -79,7 +82,7 @@ def _create(key: RequestKey, wanted: EntryRequest) -> Entry:
         opens_at=terms.opened_at,
         partial=wanted.allow_partial,
     ) as passed:
-        return _place(_new_entry(key, wanted, now=passed.at, shares=passed.count), terms)
+        return _place(_new_entry(key, wanted, shares=passed.count, now=passed.at), terms)
 
 
 def _stored(key: RequestKey, terms: PeriodTerms) -> Stored | None:
@@ -94,14 +97,12 @@ def _stored(key: RequestKey, terms: PeriodTerms) -> Stored | None:
     return None if entry is None else Stored(*entry)
 
 
-def _new_entry(
-    key: RequestKey, wanted: EntryRequest, *, now: datetime, shares: int | None = None
-) -> Entry:
+def _new_entry(key: RequestKey, wanted: EntryRequest, *, shares: int, now: datetime) -> Entry:
     return Entry(
         **key.columns(),
         entry_no=new_number(now),
         period_id=wanted.period_id,
-        wanted=shares or wanted.shares,
+        wanted=shares,
         allow_partial=wanted.allow_partial,
         nonce=secrets.token_hex(16),
         created_at=now,
