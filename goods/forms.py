@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from goods import selectors
 from goods.models import Sku
 from goods.stock import MAX_UNITS
-from shop.backoffice import reference_field
+from shop.forms import reference_field
 from shop.pools.models import Strategy
 
 
@@ -40,6 +40,14 @@ class SkuFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
                     _("%(code)s was sold or its stock moved: put it off the shelf instead."),
                     params={"code": form.instance.code},
                 )
+
+
+def sku_of_code(code: str) -> Sku:
+    """The SKU that an operator has named by its code. Raises ValidationError."""
+    sku = Sku.objects.filter(code=code).first()
+    if sku is None:
+        raise forms.ValidationError(_("No SKU has this code."))
+    return sku
 
 
 class AdjustForm(forms.Form):

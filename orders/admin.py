@@ -11,13 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -26,14 +23,16 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from orders import lifecycle
-from orders.forms import AcceptForm, RefuseForm, ShipForm
+from orders.forms import RefuseForm, ShipForm
 from orders.models import Order, ShippingMethod
-from orders.pending import FAILURE_LABELS, was_given_up
+from orders.pending import was_given_up
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
-from shop.backoffice import Step, SteppedAdmin, money_column, ticked
+from shop.backoffice import GivenUpFilter, Step, SteppedAdmin, Table, money_column
 from shop.errors import Refusal
+from shop.forms import ConfirmForm
+from shop.pools.figures import failure_words, waits_words
 from shop.pools.waiting import INTERNAL
 
 ORDER_NO = re.compile(r"[0-9]{24}", re.ASCII)
@@ -49,7 +48,7 @@ ACCEPT = Step(
     name="accept",
     title=_("Accept"),
     done=_("%(order)s is accepted."),
-    form=AcceptForm,
+    form=ConfirmForm,
     service=lifecycle.order_accept,
     is_offered=_is(sources(State.ACCEPTED)),
 )
@@ -73,7 +72,7 @@ RETRY = Step(
     name="retry",
     title=_("Try again"),
     done=_("%(order)s is back in its queue."),
-    form=AcceptForm,
+    form=ConfirmForm,
     service=lifecycle.order_retry,
     is_offered=_is(sources(State.PENDING), failure=INTERNAL),
     about=_(
@@ -86,7 +85,7 @@ DROP = Step(
     name="drop",
     title=_("Drop"),
     done=_("%(order)s stays failed, and is no longer one to look after."),
-    form=AcceptForm,
+    form=ConfirmForm,
     service=lifecycle.order_drop,
     is_offered=_is({State.FAILED}, failure=INTERNAL),
     about=_("The order stays failed. It is no longer listed as one to look after."),
@@ -121,17 +120,9 @@ class StatusNowFilter(admin.SimpleListFilter):
         return queryset.filter(status__in=stored, status_now=wanted)
 
 
-class GivenUpFilter(admin.SimpleListFilter):
-    """What the drain gave up, until an operator tries it again or drops it."""
-
-    title = _("to look after")
-    parameter_name = "look"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("failed", _("failed of an error of ours"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        return queryset.filter(was_given_up()) if self.value() == "failed" else queryset
+class GivenUpOrders(GivenUpFilter):
+    def given_up(self) -> Q:
+        return was_given_up()
 
 
 class SaleFilter(admin.SimpleListFilter):
@@ -169,6 +160,7 @@ class PlacedFilter(admin.SimpleListFilter):
 @admin.register(Order)
 class OrderAdmin(SteppedAdmin):
     steps = STEPS
+    called = "order"
     list_display = (
         "order_no",
         "user",
@@ -179,7 +171,7 @@ class OrderAdmin(SteppedAdmin):
         "paid_at",
     )
     list_prefetch = ("user",)
-    list_filter = (StatusNowFilter, GivenUpFilter, SaleFilter, "kind", PlacedFilter)
+    list_filter = (StatusNowFilter, GivenUpOrders, SaleFilter, "kind", PlacedFilter)
     search_fields = ("order_no", "user__username")
     search_help_text = _("A whole order number or a whole user name.")
     actions = ("accept_ticked", "retry_ticked", "drop_ticked")
@@ -240,22 +232,11 @@ class OrderAdmin(SteppedAdmin):
 
     @admin.display(description=_("queue"))
     def waits(self, order: Order) -> str:
-        if order.queue is None:
-            return "-"
-        text = gettext("waits in %(queue)s, %(count)d attempts failed")
-        return text % {"queue": order.queue, "count": order.attempts}
+        return waits_words(order)
 
     @admin.display(description=_("failure"))
     def failure_shown(self, order: Order) -> str:
-        if not order.failure:
-            return "-"
-        said = f"{FAILURE_LABELS.get(order.failure, '')} ({order.failure})".strip()
-        if order.failure != INTERNAL:
-            return said
-        if not order.attempts:
-            return said + gettext("; dropped by an operator")
-        text = gettext("; given up after %(count)d attempts, why is in the worker's log")
-        return said + text % {"count": order.attempts}
+        return failure_words(order)
 
     @admin.display(description=_("address"))
     def address_shown(self, order: Order) -> str:
@@ -263,47 +244,40 @@ class OrderAdmin(SteppedAdmin):
         parts = (address.get(name) for name in ("name", "phone", "region", "detail"))
         return " ".join(part for part in parts if part) or "-"
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        context["tables"] = tables_of(context["original"])
-        return super().render_change_form(request, context, *args, **kwargs)
+    def tables(self, fact: Order) -> Sequence[Table]:
+        return tables_of(fact)
 
-    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
-        if not self.has_operate_permission(request):
-            raise PermissionDenied
-        order = self.get_object(request, unquote(object_id))
-        if order is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        form = step.form(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            if self._carry_out(request, step, order, form.cleaned_data):
-                messages.success(request, str(step.done) % {"order": order})
-            return redirect("admin:orders_order_change", order.pk)
-        return TemplateResponse(
-            request,
-            "admin/orders/order/step.html",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": step.title,
-                "about": step.about,
-                "order": order,
-                "status": self.status_shown(order),
-                "form": form,
-            },
-        )
+    def standing(self, fact: Order) -> str:
+        text = gettext("Order %(order)s, %(status)s.")
+        return text % {"order": fact, "status": self.status_shown(fact)}
+
+    def carry_out(self, step: Step, fact: Order, operator: Any, said: Mapping[str, Any]) -> Any:
+        return step.service(order_no=fact.order_no, operator=operator, **said)
+
+    def refused(
+        self, request: HttpRequest, fact: Order, form: forms.Form, refusal: Refusal
+    ) -> HttpResponse:
+        """On the order's page: its state was in the way, and that is where it is seen."""
+        messages.error(request, f"{fact}: {self.why(refusal)}")
+        return self.page_of(fact)
+
+    def why(self, refusal: Refusal) -> str:
+        """With the state that was in the way."""
+        if "order_status" not in refusal.data:
+            return super().why(refusal)
+        state = STATE_LABELS[State(refusal.data["order_status"])]
+        return f"{refusal.detail} " + gettext("It is: %(state)s.") % {"state": state}
 
     @admin.action(description=_("Accept the ticked orders"), permissions=["operate"])
     def accept_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        done = self._each_ticked(request, queryset, ACCEPT)
+        done = self.each_ticked(request, queryset, ACCEPT)
         if done:
             text = ngettext("%(count)d order is accepted.", "%(count)d orders are accepted.", done)
             messages.success(request, text % {"count": done})
 
     @admin.action(description=_("Try the ticked orders again"), permissions=["operate"])
     def retry_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        done = self._each_ticked(request, queryset, RETRY)
+        done = self.each_ticked(request, queryset, RETRY)
         if done:
             text = ngettext(
                 "%(count)d order is back in its queue.",
@@ -314,34 +288,10 @@ class OrderAdmin(SteppedAdmin):
 
     @admin.action(description=_("Drop the ticked orders"), permissions=["operate"])
     def drop_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        done = self._each_ticked(request, queryset, DROP)
+        done = self.each_ticked(request, queryset, DROP)
         if done:
             text = ngettext("%(count)d order is dropped.", "%(count)d orders are dropped.", done)
             messages.success(request, text % {"count": done})
-
-    def _each_ticked(self, request: HttpRequest, orders: QuerySet[Order], step: Step) -> int:
-        """Each order is a step of its own: one that is refused keeps no other from it."""
-        return sum(self._carry_out(request, step, order, {}) for order in ticked(request, orders))
-
-    def _carry_out(
-        self, request: HttpRequest, step: Step, order: Order, said: Mapping[str, str]
-    ) -> bool:
-        """Whether the step was done; what was refused, and why, becomes a message."""
-        try:
-            step.service(order_no=order.order_no, operator=request.user, **said)
-        except Refusal as refusal:
-            messages.error(request, f"{order}: {_why(refusal)}")
-            return False
-        return True
-
-
-def _why(refusal: Refusal) -> str:
-    """In the operator's words, with the state that was in the way."""
-    why = str(refusal.detail)
-    if "order_status" in refusal.data:
-        state = STATE_LABELS[State(refusal.data["order_status"])]
-        why += " " + gettext("It is: %(state)s.") % {"state": state}
-    return why
 
 
 @admin.register(ShippingMethod)

@@ -5,10 +5,6 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
-class AcceptForm(forms.Form):
-    """Nothing to say: sending it is the yes."""
-
-
 class RefuseForm(forms.Form):
     reason = forms.CharField(
         label=_("reason"),

@@ -5,11 +5,7 @@ Each step locks the order's row, looks at the state that holds now, moves it, an
 money back in the same transaction where the move calls for it.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING
-
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
 
 from orders.models import Order
 from orders.payments.models import OPEN, Payment, Refund
@@ -23,9 +19,8 @@ from shop import transactions
 from shop.accounts.selectors import address_snapshot
 from shop.errors import OrderState
 from shop.pools import gate
-from shop.pools.models import Pool
 from shop.pools.tasks import drain_bell
-from shop.pools.waiting import INTERNAL
+from shop.pools.waiting import INTERNAL, drop_given_up
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
@@ -207,7 +202,9 @@ def order_retry(*, order_no: str, operator: "User") -> Order:
             attempts=0,
             failure="",
         )
-        _tell_gates_it_waits(order)
+        # Its units can't be had by others while it waits.
+        held = {(line["pool"], order.user_id): line["count"] for line in order.snapshot}
+        gate.hold_after_commit(held)
         return order, queue_id
 
     order, queue_id = transactions.run(write)
@@ -222,10 +219,7 @@ def order_drop(*, order_no: str, operator: "User") -> Order:
 
     def write() -> Order:
         order = _given_up(order_no)
-        if order.attempts:
-            Order.objects.filter(pk=order.pk).update(attempts=0)
-            order.attempts = 0
-            LogEntry.objects.log_actions(operator.pk, [order], CHANGE, "dropped")
+        drop_given_up(order, operator=operator)
         return order
 
     return transactions.run(write)
@@ -237,11 +231,3 @@ def _given_up(order_no: str) -> Order:
     if (order.status, order.failure) != (State.FAILED, INTERNAL):
         raise OrderState(order_status=order.status)
     return order
-
-
-def _tell_gates_it_waits(order: Order) -> None:
-    """Its units can't be had by others while it waits: the opposite of `settlement.tell_gates`."""
-    counts = {line["pool"]: line["count"] for line in order.snapshot}
-    for pool_id in Pool.objects.filter(pk__in=counts, gated=True).values_list("pk", flat=True):
-        held = {order.user_id: -counts[pool_id]}
-        transaction.on_commit(partial(gate.raise_by, pool_id, users=held), robust=True)

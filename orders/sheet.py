@@ -1,9 +1,7 @@
 """What an operator reads of one order beside its own columns: tables of its items, history,
 payments, refunds and stock movements. Reads only, one query a table, each through an index."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -11,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.models import Order
 from orders.states import State
-from shop.backoffice import money
+from shop.backoffice import Table, money
 from shop.pools.models import Movement, PoolMovement
 
 # The words for operators; clients are told the values.
@@ -29,13 +27,6 @@ STATE_LABELS: Mapping[State, "str | Promise"] = {
     State.REFUNDING: gettext_lazy("refunding"),
     State.REFUNDED: gettext_lazy("refunded"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    title: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[Any]]
 
 
 def tables_of(order: Order) -> list[Table]:

@@ -6,21 +6,26 @@ costs the same at any size of the table: no COUNT over it, newest first in every
 exact numbers only. What operators may do to a fact are steps and actions, which call a service.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise, cached_property
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
+
+from shop.errors import Refusal
 
 # Rows that a list counts and pages through. Older ones are found by search and filters.
 MOST_ROWS = 5_000
@@ -47,18 +52,6 @@ def money_column(field: str, label: "str | Promise") -> Callable[[Any], str]:
 
     column.__name__ = field.removesuffix("_fen")
     return column
-
-
-def new_reference() -> str:
-    """Names one display of a form, so that sending it twice is harmless."""
-    return f"admin-{uuid4().hex}"
-
-
-def reference_field() -> forms.RegexField:
-    """The hidden field that carries the reference of a form's display."""
-    return forms.RegexField(
-        regex=r"^admin-[0-9a-f]{32}\Z", initial=new_reference, widget=forms.HiddenInput
-    )
 
 
 class NewestRows(Paginator):  # type: ignore[type-arg]  # not generic at run time
@@ -131,7 +124,7 @@ class Step:
 
     name: str
     title: "str | Promise"
-    # What is said when it is done.
+    # What is said when it is done; it may name the fact, as its admin calls it.
     done: "str | Promise"
     form: type[forms.Form]
     service: Callable[..., Any]
@@ -139,16 +132,129 @@ class Step:
     is_offered: Callable[[Any], bool]
     # What there is to know before sending it.
     about: "str | Promise" = ""
+    # What is said instead of `done` where the service has returned False: nothing is wrong, and
+    # nothing more was done.
+    not_now: "str | Promise" = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a fact's page shows beside the fact's own columns."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Any]]
 
 
 class SteppedAdmin(FactsAdmin):
     """Facts with steps, each at an address below its fact's; `step_view` is the page."""
 
     steps: Sequence[Step] = ()
+    # What texts call a fact: `%(fact)s`.
+    called = "fact"
+    change_form_template = "admin/shop/fact.html"
+
+    def title_of(self, fact: Any) -> str:
+        """What the fact is called on its pages."""
+        return str(fact)
+
+    def standing(self, fact: Any) -> str:
+        """How the fact stands, for whoever is about to take a step."""
+        return f"{self.title_of(fact)}."
+
+    def initial(self, fact: Any) -> Mapping[str, Any]:
+        """What the steps' forms begin with."""
+        return {}
+
+    def links(self, request: HttpRequest, fact: Any) -> Sequence[tuple["str | Promise", str]]:
+        """Where else to look from the fact's page: (title, address)."""
+        return ()
+
+    def tables(self, fact: Any) -> Sequence[Table]:
+        """What the fact's page shows below its columns."""
+        return ()
+
+    def carry_out(self, step: Step, fact: Any, operator: Any, said: Mapping[str, Any]) -> Any:
+        """Calls the step's service and returns what it returns. Raises Refusal."""
+        return step.service(fact, operator=operator, **said)
+
+    def refused(
+        self, request: HttpRequest, fact: Any, form: forms.Form, refusal: Refusal
+    ) -> HttpResponse | None:
+        """Tells why a step was not taken: at its form, or on the page that this returns."""
+        self.explain(form, refusal)
+        return None
+
+    def explain(self, form: forms.Form, refusal: Refusal) -> None:
+        """Puts the refusal where it belongs in the form."""
+        explain(form, refusal)
 
     def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
         """The page of a step: looks at GET, carries out at POST and goes back to the fact."""
-        raise NotImplementedError
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        fact = self.get_object(request, unquote(object_id))
+        if fact is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        form = step.form(
+            request.POST if request.method == "POST" else None, initial=self.initial(fact)
+        )
+        if form.is_valid():
+            try:
+                outcome = self.carry_out(step, fact, request.user, form.cleaned_data)
+            except Refusal as refusal:
+                page = self.refused(request, fact, form, refusal)
+            else:
+                self._tell(request, step, fact, outcome)
+                page = self.page_of(fact)
+            if page is not None:
+                return page
+        return self.form_page(request, form, title=step.title, about=step.about, fact=fact)
+
+    def each_ticked(self, request: HttpRequest, rows: QuerySet[Any], step: Step) -> int:
+        """Takes a step that asks nothing, for each ticked row on its own: one that is refused, with
+        a message, keeps no other from it. Returns how many it was done for."""
+        done = 0
+        for fact in ticked(request, rows):
+            try:
+                self.carry_out(step, fact, request.user, {})
+                done += 1
+            except Refusal as refusal:
+                messages.error(request, f"{self.title_of(fact)}: {self.why(refusal)}")
+        return done
+
+    def why(self, refusal: Refusal) -> str:
+        """The refusal in the operator's words."""
+        return " ".join(fault["message"] for fault in faults_of(refusal))
+
+    def page_of(self, fact: Any) -> HttpResponse:
+        """To the fact's page."""
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", fact.pk)
+
+    def form_page(
+        self,
+        request: HttpRequest,
+        form: forms.Form,
+        *,
+        title: "str | Promise",
+        about: "str | Promise" = "",
+        fact: Any = None,
+    ) -> TemplateResponse:
+        """A page with a form of ours: a step's, with its fact, or one that begins a fact."""
+        return TemplateResponse(
+            request,
+            "admin/shop/form.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": title,
+                "about": about,
+                "fact": fact,
+                "fact_title": fact and self.title_of(fact),
+                "standing": fact and self.standing(fact),
+                "form": form,
+            },
+        )
 
     def get_urls(self) -> list[URLPattern]:
         pages = [
@@ -167,15 +273,93 @@ class SteppedAdmin(FactsAdmin):
     ) -> HttpResponse:
         fact = context["original"]
         steps = self.steps if self.has_operate_permission(request) else ()
+        context["subtitle"] = self.title_of(fact)
         context["steps"] = [
             (step.title, reverse(f"admin:{self._address(step)}", args=[fact.pk]))
             for step in steps
             if step.is_offered(fact)
         ]
+        context["links"] = self.links(request, fact)
+        context["tables"] = self.tables(fact)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _tell(self, request: HttpRequest, step: Step, fact: Any, outcome: Any) -> None:
+        if outcome is False and step.not_now:
+            messages.warning(request, str(step.not_now))
+        else:
+            messages.success(request, str(step.done) % {self.called: self.title_of(fact)})
 
     def _address(self, step: Step) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{step.name}"
+
+
+class PlannedAdmin(SteppedAdmin):
+    """Facts that operators begin: Django's page "add" is a form of ours, whose reference makes a
+    second submit of it harmless."""
+
+    plan_form: type[forms.Form]
+    plan_title: "str | Promise"
+    # What is said when it is done, as `Step.done`.
+    plan_done: "str | Promise"
+
+    def begin(self, form: Any, operator: Any) -> Any:
+        """Does what the valid form says, once for its reference. Raises Refusal."""
+        raise NotImplementedError
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Django's own."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page that begins a fact."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = self.plan_form(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                fact = self.begin(form, request.user)
+            except Refusal as refusal:
+                self.explain(form, refusal)
+            else:
+                messages.success(request, str(self.plan_done) % {self.called: self.title_of(fact)})
+                if self.has_view_permission(request):
+                    return self.page_of(fact)
+                return redirect("admin:index")
+        return self.form_page(request, form, title=self.plan_title)
+
+
+class GivenUpFilter(admin.SimpleListFilter):
+    """What the drain gave up, until an operator tries it again or drops it."""
+
+    title = gettext_lazy("to look after")
+    parameter_name = "look"
+
+    def given_up(self) -> Q:
+        """Which rows, through an index."""
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("failed", gettext_lazy("failed of an error of ours"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(self.given_up()) if self.value() == "failed" else queryset
+
+
+def faults_of(refusal: Refusal) -> list[dict[str, str]]:
+    """What is wrong, each with its `field` ("" for none) and `message`."""
+    said = [{"field": "", "message": str(refusal.detail)}]
+    return list(refusal.data.get("errors") or said)
+
+
+def explain(form: forms.Form, refusal: Refusal) -> None:
+    """Puts each fault at its field of the form, or above all of them."""
+    for fault in faults_of(refusal):
+        form.add_error(fault["field"] if fault["field"] in form.fields else None, fault["message"])
 
 
 def ticked(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:

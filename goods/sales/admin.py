@@ -9,26 +9,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from goods.sales import selectors, services
-from goods.sales.figures import GateState, gate_view, order_counts
+from goods.sales.figures import order_counts
 from goods.sales.forms import ScheduleForm
 from goods.sales.models import FlashSale
 from goods.sales.selectors import Status
 from goods.sales.services import QUEUE_KIND
-from goods.sales.steps import STEPS, UNITS
-from shop.backoffice import NewestFirst, Step, SteppedAdmin, money_column
+from goods.sales.steps import STEPS
+from shop.backoffice import NewestFirst, PlannedAdmin, money_column
 from shop.errors import InsufficientStock, Refusal
+from shop.pools.figures import gate_words
 
 STATUS_LABELS: Mapping[Status, "str | Promise"] = {
     Status.SCHEDULED: _("scheduled"),
@@ -36,13 +34,6 @@ STATUS_LABELS: Mapping[Status, "str | Promise"] = {
     Status.PAUSED: _("paused"),
     Status.SOLD_OUT: _("sold out"),
     Status.ENDED: _("ended"),
-}
-GATE_WORDS: Mapping[GateState, "str | Promise"] = {
-    GateState.OFF: _("off"),
-    GateState.NO_REDIS: _("on, but this shop has no Redis for gates: nobody gets through"),
-    GateState.CLOSED: _("closed with the sale"),
-    GateState.SILENT: _("Redis does not answer: buyers are told to come back in a moment"),
-    GateState.COLD: _("cold: it opens by itself within seconds, or now when it is rebuilt"),
 }
 
 
@@ -70,8 +61,12 @@ class SalesList(NewestFirst):
 
 
 @admin.register(FlashSale)
-class FlashSaleAdmin(SteppedAdmin):
+class FlashSaleAdmin(PlannedAdmin):
     steps = STEPS
+    called = "sale"
+    plan_form = ScheduleForm
+    plan_title = _("Schedule a flash sale")
+    plan_done = _("%(sale)s is scheduled.")
     list_display = (
         "id",
         "sku",
@@ -129,10 +124,6 @@ class FlashSaleAdmin(SteppedAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SalesList]:
         return SalesList
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Django's own: scheduling is adding."""
-        return admin.ModelAdmin.has_add_permission(self, request)
-
     # --- facts
 
     @admin.display(description=_("status"))
@@ -156,7 +147,7 @@ class FlashSaleAdmin(SteppedAdmin):
     @admin.display(description=_("failed orders"))
     def failed(self, sale: FlashSale) -> str:
         seen = order_counts[QUEUE_KIND].failed(sale)
-        said = ", ".join(f"{cause}: {count}" for cause, count in seen.by_cause) or gettext("none")
+        said = seen.causes() or gettext("none")
         if seen.all_seen:
             return said
         text = gettext("%(failed)s (of the newest %(count)d orders)")
@@ -173,122 +164,48 @@ class FlashSaleAdmin(SteppedAdmin):
 
     @admin.display(description=_("gate against database"))
     def gate(self, sale: FlashSale) -> str:
-        view = gate_view(sale)
-        if view.state in GATE_WORDS:
-            return str(GATE_WORDS[view.state])
-        if view.state is GateState.EQUAL:
-            text = gettext("%(count)d remain, as the database says")
-            return text % {"count": view.remaining}
-        text = gettext("%(gate)d remain, by the database %(books)d")
-        said = text % {"gate": view.remaining, "books": view.in_books}
-        if view.wrong_users:
-            users = ngettext(
-                "%(count)d shopper is counted wrongly",
-                "%(count)d shoppers are counted wrongly",
-                view.wrong_users,
-            )
-            said += "; " + users % {"count": view.wrong_users}
-        since = gettext("for %(seconds)d s; what stays is corrected by itself")
-        return f"{said} ({since % {'seconds': view.seconds}})"
+        return gate_words(sale.pool)
 
     # --- pages
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        context["subtitle"] = _title(context["original"])
-        return super().render_change_form(request, context, *args, **kwargs)
+    def title_of(self, fact: FlashSale) -> str:
+        return gettext("Flash sale %(number)d: %(sku)s") % {"number": fact.pk, "sku": fact.sku}
 
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The page that schedules a sale. Its reference makes a second submit of it harmless."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        form = ScheduleForm(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            try:
-                sale = services.sale_schedule(
-                    form.plan(), operator=request.user, reference=form.cleaned_data["reference"]
-                )
-            except Refusal as refusal:
-                _explain(form, refusal, units="total")
-            else:
-                text = gettext("%(sale)s is scheduled.")
-                messages.success(request, text % {"sale": _title(sale)})
-                if self.has_view_permission(request):
-                    return redirect("admin:sales_flashsale_change", sale.pk)
-                return redirect("admin:index")
-        return self._page(request, "schedule", title=_("Schedule a flash sale"), form=form)
-
-    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
-        if not self.has_operate_permission(request):
-            raise PermissionDenied
-        sale: Any = self.get_object(request, unquote(object_id))
-        if sale is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        form = step.form(
-            request.POST if request.method == "POST" else None,
-            initial={
-                "placement": sale.placement,
-                "strategy": sale.pool.strategy,
-                "gated": sale.pool.gated,
-            },
+    def standing(self, fact: FlashSale) -> str:
+        text = gettext(
+            "%(sale_title)s, %(status)s: %(remaining)s units remain, %(settled)s are taken."
         )
-        if form.is_valid() and self._carry_out(request, step, sale, form):
-            return redirect("admin:sales_flashsale_change", sale.pk)
-        return self._page(
-            request,
-            "step",
-            title=step.title,
-            about=step.about,
-            sale=sale,
-            sale_title=_title(sale),
-            status=self.status_shown(sale),
-            form=form,
+        return text % {
+            "sale_title": self.title_of(fact),
+            "status": self.status_shown(fact),
+            "remaining": fact.pool.available,
+            "settled": fact.pool.taken,
+        }
+
+    def initial(self, fact: FlashSale) -> Mapping[str, Any]:
+        return {
+            "placement": fact.placement,
+            "strategy": fact.pool.strategy,
+            "gated": fact.pool.gated,
+        }
+
+    def links(self, request: HttpRequest, fact: FlashSale) -> Sequence[tuple["str | Promise", str]]:
+        orders = reverse("admin:orders_order_changelist")
+        return [(_("Orders"), f"{orders}?sale={fact.pk}")]
+
+    def begin(self, form: Any, operator: Any) -> FlashSale:
+        return services.sale_schedule(
+            form.plan(), operator=operator, reference=form.cleaned_data["reference"]
         )
 
-    def _carry_out(
-        self, request: HttpRequest, step: Step, sale: FlashSale, form: forms.Form
-    ) -> bool:
-        """Whether the step was done, by this submit or an earlier one; else the form says why
-        not."""
-        try:
-            outcome = step.service(sale, operator=request.user, **form.cleaned_data)
-        except Refusal as refusal:
-            _explain(form, refusal, units="count")
-            return False
-        if step is UNITS and not outcome:
-            messages.warning(request, gettext("Carried out before; nothing changed now."))
+    def explain(self, form: forms.Form, refusal: Refusal) -> None:
+        if isinstance(refusal, InsufficientStock):
+            text = gettext("The SKU has only %(count)d units in stock.")
+            units = "total" if "total" in form.fields else "count"
+            form.add_error(units, text % {"count": refusal.data["available"]})
         else:
-            messages.success(request, str(step.done))
-        return True
-
-    def _page(self, request: HttpRequest, name: str, **context: object) -> TemplateResponse:
-        return TemplateResponse(
-            request,
-            f"admin/sales/flashsale/{name}.html",
-            {**self.admin_site.each_context(request), "opts": self.opts, **context},
-        )
+            super().explain(form, refusal)
 
 
 def _waiting(queue_ids: Sequence[int]) -> Mapping[int, int]:
     return order_counts[QUEUE_KIND].waiting(queue_ids)
-
-
-def _title(sale: FlashSale) -> str:
-    return gettext("Flash sale %(number)d: %(sku)s") % {"number": sale.pk, "sku": sale.sku}
-
-
-def _explain(form: forms.Form, refusal: Refusal, *, units: str) -> None:
-    """Puts the refusal where it belongs in the form; `units`: the field that asks for units."""
-    if isinstance(refusal, InsufficientStock):
-        text = gettext("The SKU has only %(count)d units in stock.")
-        form.add_error(units, text % {"count": refusal.data["available"]})
-        return
-    faults = refusal.data.get("errors") or [{"field": "", "message": str(refusal.detail)}]
-    for fault in faults:
-        form.add_error(fault["field"] if fault["field"] in form.fields else None, fault["message"])

@@ -16,12 +16,11 @@ from django.db import IntegrityError
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext
-from redis import RedisError
 
 from goods.models import Sku
 from goods.sales.models import POOL_KIND, FlashSale, Protection
 from goods.stock import MAX_UNITS
-from shop.errors import Ended, InsufficientStock, Invalid, Refusal, Unavailable
+from shop.errors import Ended, InsufficientStock, Invalid, Refusal
 from shop.pools import gate, gatekeeping
 from shop.pools import services as pools
 from shop.pools.ending import end
@@ -305,14 +304,7 @@ def sales_sweep() -> int:
 def rebuild_gate(sale: FlashSale, *, operator: "User | None" = None) -> None:
     """Opens the sale's gate anew from the database. Raises Invalid for a sale without a gate, Ended
     for one that is closed, Unavailable."""
-    if not sale.pool.gated:
-        raise Invalid.field("gated", gettext("This sale has no gate."))
-    try:
-        rebuilt = gatekeeping.reopen(sale.pool_id)
-    except RedisError as error:
-        raise Unavailable from error
-    if not rebuilt:
-        raise Ended(sku=sale.sku_id)
+    gatekeeping.reopen_by_hand(sale.pool)
     run(lambda: _log(sale, operator, "Gate rebuilt"))
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from goods.sales import services
-from goods.sales.forms import ConfirmForm, PlacementForm, PoolForm, UnitsForm
+from goods.sales.forms import PlacementForm, PoolForm, UnitsForm
 from goods.sales.selectors import Status
 from shop.backoffice import Step
+from shop.forms import ConfirmForm
 
 
 def _goes_on(sale: Any) -> bool:
@@ -42,6 +43,7 @@ UNITS = Step(
     title=_("Add units"),
     about=_("Moves units from the SKU's stock into the sale."),
     done=_("The units are in the sale."),
+    not_now=_("Carried out before; nothing changed now."),
     form=UnitsForm,
     service=services.sale_add_units,
     is_offered=_goes_on,

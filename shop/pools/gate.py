@@ -211,6 +211,16 @@ def release(request: Request) -> None:
 def give_back_after_commit(returned: Mapping[tuple[int, int], int]) -> None:
     """Tells gates, once the transaction is committed, of units that came back: (pool, user) ->
     units. Keys stay known: a repeat of what was returned is still a repeat."""
+    _tell_after_commit(returned)
+
+
+def hold_after_commit(held: Mapping[tuple[int, int], int]) -> None:
+    """Tells gates, once the transaction is committed, of units that somebody waits for again:
+    (pool, user) -> units. Others can't have them meanwhile."""
+    _tell_after_commit({holding: -count for holding, count in held.items()})
+
+
+def _tell_after_commit(returned: Mapping[tuple[int, int], int]) -> None:
     if not configured():
         return
     by_pool: dict[int, dict[int, int]] = {}

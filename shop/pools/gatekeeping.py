@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext
 from redis import RedisError
 
-from shop.errors import Unavailable
+from shop.errors import Ended, Invalid, Unavailable
 from shop.failpoints import failpoint
 from shop.pools import gate
 from shop.pools.kinds import GateTerms, PoolKind, Rate, pool_kinds
@@ -100,6 +101,19 @@ def rebuild(pool_id: int, *, force: bool = False) -> bool:
 def reopen(pool_id: int) -> bool:
     """Rebuilds a gate whatever it says now. Returns and raises as `rebuild`."""
     return rebuild(pool_id, force=True)
+
+
+def reopen_by_hand(pool: Pool) -> None:
+    """As `reopen`, for somebody who wants to know. Raises Invalid for a pool without a gate, Ended
+    for one that is closed, Unavailable."""
+    if not pool.gated:
+        raise Invalid.field("gated", gettext("There is no gate to rebuild."))
+    try:
+        rebuilt = reopen(pool.pk)
+    except RedisError as error:
+        raise Unavailable from error
+    if not rebuilt:
+        raise Ended
 
 
 def quietly(keep: Callable[[int], object], pool: Pool) -> None:

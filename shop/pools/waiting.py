@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 
 from shop import transactions
 from shop.api.idempotency import insert
@@ -20,7 +21,12 @@ from shop.pools.kinds import Waiting
 from shop.pools.models import Waits
 from shop.pools.tasks import drain_bell
 
-# What a row failed of whose settling ended in an error of ours, time and again.
+if TYPE_CHECKING:
+    from shop.accounts.models import User
+
+# The state of a row that was not settled, and never will be, ...
+FAILED = "failed"
+# ... and of what it failed if its settling ended in an error of ours, time and again.
 INTERNAL = "internal"
 # A count of the waiting serves this process for so many seconds, where it may be large.
 COUNT_SECONDS = 0.2
@@ -72,6 +78,20 @@ def _refuse_when_full(model: type[Waits], queued: Queued) -> None:
         _counts[queued.queue_id] = (time.monotonic(), count)
     if count >= limit:
         raise Busy
+
+
+def is_given_up() -> Q:
+    """Failed of an error of ours, and no operator has dealt with it yet."""
+    return Q(status=FAILED, failure=INTERNAL, attempts__gt=0)
+
+
+def drop_given_up(row: Waits, *, operator: "User") -> None:
+    """Leaves a row that was given up, locked by the caller, as it is, and those to look after
+    without it: its attempts are forgotten. Dropping a dropped one changes nothing."""
+    if row.attempts:
+        type(row)._default_manager.filter(pk=row.pk).update(attempts=0)
+        row.attempts = 0
+        LogEntry.objects.log_actions(operator.pk, [row], CHANGE, "dropped", single_object=True)
 
 
 class WaitingRows(ABC, Generic[R]):

@@ -317,7 +317,7 @@ def test_a_sale_without_failed_orders_says_so(desk, sale):
 
 
 def test_failed_orders_are_looked_for_among_the_newest_only(desk, sale, monkeypatch):
-    monkeypatch.setattr("orders.pending.NEWEST", 2)
+    monkeypatch.setattr("shop.pools.figures.NEWEST", 2)
     for _ in range(3):
         place_in(sale, make_user())
 
@@ -540,7 +540,7 @@ def test_a_sale_that_is_over_is_steered_no_more(desk, sale, name):
 def test_a_sale_without_a_gate_has_none_to_rebuild(desk, sale):
     before = facts()
     response = desk.post(step_of(sale, "rebuild"))
-    assert response.context["form"].non_field_errors() == ["This sale has no gate."]
+    assert response.context["form"].non_field_errors() == ["There is no gate to rebuild."]
     assert facts() == before
 
 

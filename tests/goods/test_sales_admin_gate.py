@@ -8,7 +8,6 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from goods.sales.figures import GateState, gate_view
 from goods.sales.models import FlashSale
 from goods.sales.services import sale_end, sale_pause, sale_set_pool
 from orders import lifecycle
@@ -16,6 +15,7 @@ from orders.models import Order
 from shop.pools import gate, gatekeeping
 from shop.pools.audit import audit
 from shop.pools.drain import drain
+from shop.pools.figures import GateState, gate_view
 from shop.pools.models import Pool
 from tests.factories import make_sale, make_sku, make_user, place_in
 from tests.kit.barrier import race
@@ -92,7 +92,7 @@ def test_a_cold_gate_says_so_and_is_rebuilt_by_hand(desk, operator, sale):
 def test_a_gate_switched_off_and_on_again_is_as_the_database_says(desk, operator, sale):
     page = reverse("admin:sales_flashsale_pool", args=[sale.pk])
     desk.post(page, {"strategy": ""})
-    assert gate_view(read(sale)).state is GateState.OFF
+    assert gate_view(read(sale).pool).state is GateState.OFF
     place_in(sale, make_user(), 2)
 
     desk.post(page, {"strategy": "", "gated": "on"})
@@ -103,7 +103,7 @@ def test_a_gate_switched_off_and_on_again_is_as_the_database_says(desk, operator
 
 def test_the_gate_of_a_sale_that_is_over_is_closed(desk, sale):
     sale_end(sale)
-    assert words(desk, sale) == "closed with the sale"
+    assert words(desk, sale) == "closed: nothing is given any more"
 
 
 def test_units_added_reach_the_gate_once(desk, sale):
@@ -114,7 +114,7 @@ def test_units_added_reach_the_gate_once(desk, sale):
     desk.post(page, form)
 
     assert counts(sale)[0] == 7
-    assert gate_view(read(sale)).state is GateState.EQUAL
+    assert gate_view(read(sale).pool).state is GateState.EQUAL
 
 
 @pytest.mark.parametrize("clicks", [2, 8])
@@ -169,9 +169,9 @@ def test_a_failed_order_tried_again_is_counted_by_its_gate_again(desk, limit):
     desk.post(reverse("admin:orders_order_retry", args=[order.pk]))
 
     assert counts(sale) == (3, {shopper.pk: 2} if limit else {})
-    assert gate_view(read(sale)).state is GateState.EQUAL
+    assert gate_view(read(sale).pool).state is GateState.EQUAL
     drain(sale.queue_id)
-    assert gate_view(read(sale)).state is GateState.EQUAL
+    assert gate_view(read(sale).pool).state is GateState.EQUAL
     assert counts(sale)[0] == 3
     assert audit().ok
 
@@ -201,7 +201,7 @@ def test_the_command_rebuilds_one_gate_and_leaves_the_others(sale, operator):
 
     assert command(str(sale.pk)) == "Gates rebuilt: 1.\n"
 
-    assert gate_view(read(sale)).state is GateState.EQUAL
+    assert gate_view(read(sale).pool).state is GateState.EQUAL
     assert gate_view(read(other)).state is GateState.COLD
     assert gate.client().hget(*gate.names(sale.pool_id), "paused") == b"1"
 
