@@ -9,19 +9,22 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from lottery.draws.classic import BUY_TIMES, last_buy_times
 from lottery.draws.encoding import millisecond_text
 from lottery.draws.merkle import root
 from lottery.draws.transcript import draw_round
 from lottery.models import Entry, Period, Scheme, Shares
-from lottery.opening import NOBODY, period_renew
+from lottery.opening import NOBODY, may_open, period_renew
 from lottery.proof import leaves, terms_of
 from lottery.settlement import KIND
-from shop.errors import Refusal
+from shop.errors import Invalid, Refusal
 from shop.failpoints import failpoint
 from shop.pools import gate
 from shop.pools import services as pools
@@ -33,6 +36,9 @@ from shop.transactions import run
 from shop.wallet.models import House
 from shop.wallet.services import Book
 
+if TYPE_CHECKING:
+    from shop.accounts.models import User
+
 logger = logging.getLogger(__name__)
 
 # Entries whose money goes back in one transaction, periods that are done with in one statement.
@@ -42,6 +48,12 @@ BATCH = 500
 def is_due() -> Q:
     """Open, and sold out or out of time."""
     return Q(status=Period.State.OPEN) & (Q(pool__available__lte=0) | Q(ends_at__lte=Now()))
+
+
+def is_owing() -> Q:
+    """Cancelled, and somebody's money is still here."""
+    owed = Entry.objects.filter(period=OuterRef("pk"), status=Entry.State.CONFIRMED)
+    return Q(Exists(owed), status=Period.State.CANCELLED)
 
 
 def period_close(period: Period) -> None:
@@ -56,24 +68,55 @@ def period_close(period: Period) -> None:
 def _close(period_id: int) -> bool:
     """Whether the period is over now. Under the queue's row, so nobody settles an entry meanwhile.
     What surfaces later finds the pool closed."""
+    period, sold = _locked(period_id)
+    if not Period.objects.filter(is_due(), pk=period_id).exists():
+        return period.status != Period.State.OPEN
+    if sold >= period.minimum_shares:
+        _end(period, Period.State.CLOSED, sold=sold)
+    else:
+        _end(period, Period.State.CANCELLED, sold=sold, closed_at=Now())
+    return True
+
+
+def _locked(period_id: int) -> tuple[Period, int]:
+    """The period and how many shares it has sold; its pool and its prize's stay locked too."""
     period = Period.objects.select_for_update().get(pk=period_id)
     pool_ids = [period.pool_id]
     if period.sku is not None:
         pool_ids.append(period.sku.pool_id)
     by_id = {pool.pk: pool for pool in Pool.objects.locked(pool_ids)}
-    if not Period.objects.filter(is_due(), pk=period_id).exists():
-        return period.status != Period.State.OPEN
-    sold = by_id[period.pool_id].taken
+    return period, by_id[period.pool_id].taken
+
+
+def _end(period: Period, status: Period.State, *, sold: int, **changes: object) -> None:
+    """Sells nothing more; the prize of a cancelled period goes back into stock."""
     Pool.objects.filter(pk=period.pool_id).update(open=False)
-    over = Period.objects.filter(pk=period_id)
-    if sold >= period.minimum_shares:
-        over.update(status=Period.State.CLOSED, shares_sold=sold)
-        return True
-    over.update(status=Period.State.CANCELLED, shares_sold=sold, closed_at=Now())
-    if period.sku is not None:
+    Period.objects.filter(pk=period.pk).update(status=status, shares_sold=sold, **changes)
+    if status == Period.State.CANCELLED and period.sku is not None:
         prize = Claim(period.reference, NOBODY, [Take(period.sku.pool_id, 1)])
         pools.give_back([prize])
-    return True
+
+
+def period_cancel(period: Period, *, operator: "User") -> None:
+    """Cancels a period of which no share is sold: its prize is back in stock, and none follows it.
+
+    What waits is settled first, so a share that somebody was promised keeps the period. Cancelling
+    a cancelled one changes nothing. Raises Invalid, Busy, Unavailable.
+    """
+    end(period.queue_id, partial(_cancel, period.pk, operator))
+    if period.pool.gated:
+        gate.fade(period.pool_id)
+
+
+def _cancel(period_id: int, operator: "User") -> None:
+    """Under the queue's row, as `_close`."""
+    period, sold = _locked(period_id)
+    if period.status == Period.State.CANCELLED:
+        return
+    if sold or period.status != Period.State.OPEN:
+        raise Invalid.field("", gettext("Shares of it are sold: only its draw ends it now."))
+    _end(period, Period.State.CANCELLED, sold=sold, closed_at=Now(), auto_renew=False)
+    LogEntry.objects.log_actions(operator.pk, [period], CHANGE, "Cancelled", single_object=True)
 
 
 def period_freeze(period: Period) -> None:
@@ -160,21 +203,15 @@ def periods_sweep() -> int:
 
 
 def _unrenewed() -> QuerySet[Period]:
-    """Over, to be followed by another, not yet followed, and there is a prize for it."""
+    """Over, to be followed by another, not yet followed, and with a prize for that."""
     over = (Period.State.CLOSED, Period.State.DRAWN, Period.State.CANCELLED)
     has_prize = Q(sku=None) | Q(sku__pool__available__gt=0)
     unfinished = Period.objects.filter(finished=False, status__in=over)
-    return unfinished.filter(has_prize, auto_renew=True, next=None)
+    return unfinished.filter(has_prize, may_open(), auto_renew=True, next=None)
 
 
 def _owing() -> QuerySet[Period]:
-    """Cancelled, and somebody's money is still here."""
-    cancelled = Period.objects.filter(finished=False, status=Period.State.CANCELLED)
-    return cancelled.filter(Exists(_owed_of_this()))
-
-
-def _owed_of_this() -> QuerySet[Entry]:
-    return Entry.objects.filter(period=OuterRef("pk"), status=Entry.State.CONFIRMED)
+    return Period.objects.filter(is_owing(), finished=False)
 
 
 def _finish() -> None:
@@ -183,8 +220,7 @@ def _finish() -> None:
     is_followed = Q(auto_renew=False) | Q(next__isnull=False)
     unfinished = Period.objects.filter(is_followed, finished=False, status__in=over)
     # A drawn one owes nothing: its entries stay confirmed.
-    done = unfinished.exclude(Q(Exists(_owed_of_this()), status=Period.State.CANCELLED))
-    if finished := list(done.values_list("pk", flat=True)[:BATCH]):
+    if finished := list(unfinished.exclude(is_owing()).values_list("pk", flat=True)[:BATCH]):
         Period.objects.filter(pk__in=finished).update(finished=True)
 
 

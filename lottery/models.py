@@ -100,6 +100,9 @@ class Period(models.Model):
     # Classic: the public number, once two operators have typed in the same.
     public_number = models.PositiveIntegerField(_("public number"), null=True)
 
+    # For operators: when the draw was last tried, and why it could not be done. The draw clears it.
+    draw_tried_at = models.DateTimeField(_("draw tried at"), null=True)
+    draw_problem = models.CharField(max_length=500, blank=True, default="")
     drawn_at = models.DateTimeField(_("drawn at"), null=True)
     beacon_value = models.CharField(max_length=200, blank=True, default="")
     beacon_signature = models.CharField(max_length=400, blank=True, default="")
@@ -178,6 +181,8 @@ class Entry(Keyed, Waits):
     # Of its own, 16 bytes in hex: nobody can guess a receipt who was not given it.
     nonce = models.CharField(max_length=32, editable=False)
     created_at = models.DateTimeField(_("bought at"))
+    # Since when it waits again, where an operator has put it back into its queue.
+    retried_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("entry")

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.db import IntegrityError
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -81,12 +82,10 @@ def period_open(plan: PeriodPlan, *, operator: "User | None" = None, reference: 
 
 def period_renew(previous: Period) -> Period | None:
     """Opens the period after one that is over, on the same terms, once; None when its prize is
-    gone, or when it would be for money, which the settings do not allow any more.
+    gone, when an operator wants no more of them, or when the settings allow none for money.
 
     One that had an end gets as much time again. Raises Busy, Unavailable.
     """
-    if not _is_allowed(previous.currency):
-        return None
     ends_at = None
     if previous.ends_at is not None:
         [now] = Period.objects.filter(pk=previous.pk).values_list(Now(), flat=True)
@@ -114,8 +113,45 @@ def period_renew(previous: Period) -> Period | None:
     )
     try:
         return _open(plan, reference=f"after-{previous.pk}", previous=previous)
-    except InsufficientStock:
+    except (InsufficientStock, _NoMore):
         return None
+
+
+def period_stop_renewal(period: Period, *, operator: "User") -> bool:
+    """Lets no period follow the last one of those that began with this one; returns whether one was
+    to follow.
+
+    Allowed whatever is sold: that another one follows is no part of what a period promises, and
+    changes nothing of its draw. Raises Busy, Unavailable.
+    """
+
+    def work() -> bool:
+        last = Period.objects.select_for_update().get(pk=period.pk)
+        # Whoever opens the next one holds the row of the one before.
+        while (after := _locked_next(last)) is not None:
+            last = after
+        if not last.auto_renew:
+            return False
+        Period.objects.filter(pk=last.pk).update(auto_renew=False)
+        LogEntry.objects.log_actions(
+            operator.pk, [last], CHANGE, "No period follows", single_object=True
+        )
+        return True
+
+    return run(work)
+
+
+def _locked_next(period: Period) -> Period | None:
+    return Period.objects.select_for_update().filter(previous=period).first()
+
+
+def may_open() -> Q:
+    """Periods in a currency that this shop may sell shares for, now."""
+    return Q() if settings.LOTTERY_FOR_MONEY else ~Q(currency=Currency.CNY)
+
+
+class _NoMore(Exception):
+    """The period that was to be followed is not to be followed any more."""
 
 
 def _open(
@@ -128,6 +164,8 @@ def _open(
     beacon = plan.beacon or settings.LOTTERY_BEACON
 
     def work() -> Period:
+        if previous is not None:
+            _require_renewing(previous)
         seed = new_seed()
         terms = _terms(plan, beacon)
         pool = Pool.objects.create(
@@ -184,6 +222,26 @@ def _open(
 
 def _is_allowed(currency: str) -> bool:
     return currency != Currency.CNY or settings.LOTTERY_FOR_MONEY
+
+
+def _require_renewing(previous: Period) -> None:
+    """Raises _NoMore when an operator has just stopped it; who does so now waits for us."""
+    renewing = Period.objects.select_for_update().filter(
+        may_open(), pk=previous.pk, auto_renew=True
+    )
+    if not list(renewing.values_list("pk")):
+        raise _NoMore
+
+
+def period_rebuild_gate(period: Period, *, operator: "User") -> None:
+    """Opens the period's gate anew from the database. Raises Invalid for a period without a gate,
+    Ended for one that is closed, Unavailable."""
+    gatekeeping.reopen_by_hand(period.pool)
+    run(
+        lambda: LogEntry.objects.log_actions(
+            operator.pk, [period], CHANGE, "Gate rebuilt", single_object=True
+        )
+    )
 
 
 def _check(plan: PeriodPlan) -> None:

@@ -4,7 +4,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from lottery.models import POOL_KIND, QUEUE_KIND, Entry
 from lottery.selectors import gate_terms
@@ -19,6 +19,7 @@ class EntryQueue(WaitingRows[PendingEntry]):
     model = Entry
     columns = ("pk", "entry_no", "user_id", "period_id", "wanted", "allow_partial", Now())
     row = PendingEntry
+    since = Coalesce("retried_at", "created_at")
 
     def settle(self, rows: Sequence[PendingEntry]) -> None:
         settle_entries(rows)

@@ -46,7 +46,7 @@ def entries_move_on(seen: Snapshot) -> Finding:
     [entries] = seen.totals(
         "lottery_entry", "SELECT COUNT(*) FROM lottery_entry WHERE id BETWEEN %(low)s AND %(high)s"
     )
-    age = seen.seconds_since("created_at")
+    age = seen.seconds_since("COALESCE(retried_at, created_at)")
     broken = [
         f"entry {entry_no}: has no idempotency key"
         for (entry_no,) in seen.search(

@@ -33,12 +33,12 @@ def public_number_enter(period: Period, *, number: int, operator: "User") -> boo
         if not waiting.filter(public_number=None).exists():
             return True
         numbers.update_or_create(period=period, operator=operator, defaults={"number": number})
-        LogEntry.objects.log_actions(
-            operator.pk, [period], CHANGE, f"Public number {number:05d}", single_object=True
-        )
         agreed = numbers.filter(number=number).exclude(operator=operator).exists()
         if agreed:
             waiting.update(public_number=number)
+        # Not which, until it stands: the next operator must read it for themselves.
+        said = f"Public number {number:05d} stands" if agreed else "Public number typed in"
+        LogEntry.objects.log_actions(operator.pk, [period], CHANGE, said, single_object=True)
         return agreed
 
     return run(write)

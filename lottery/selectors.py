@@ -3,9 +3,9 @@ that has come, by the database's clock, whatever beat has done about it."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Now
 
 from lottery.beacons import CHOICES
@@ -164,6 +164,16 @@ def draw_due_at(period: Period) -> datetime | None:
     if not period.beacon or period.beacon_round is None:
         return None
     return CHOICES[period.beacon].identity.time_of(period.beacon_round)
+
+
+def over_since() -> Any:
+    """Since when a period is over, or will be: its root's moment, its last share's, or its end."""
+    bought_last = Shares.objects.filter(pool=OuterRef("pool")).order_by("-first")
+    return Case(
+        When(closed_at__isnull=False, then=F("closed_at")),
+        When(pool__available__lte=0, then=Subquery(bought_last.values("entry__created_at")[:1])),
+        default=F("ends_at"),
+    )
 
 
 def winner_name(period: Period) -> str:

@@ -14,4 +14,4 @@ def sweep_periods() -> None:
 @shared_task
 def draw_periods() -> None:
     """Draws whatever can be drawn."""
-    drawing.periods_draw()
+    drawing.periods_draw(rest_seconds=drawing.REST_SECONDS)

@@ -6,6 +6,7 @@ check gives its age and lets whoever reads it decide. It fails only when it can'
 
 from orders.models import Order
 from orders.payments.models import Refund
+from orders.pending import OrderQueue
 from orders.selectors import is_overdue
 from orders.states import State
 from shop.ops.health import Figures, age, register
@@ -20,10 +21,7 @@ def backlog() -> Figures:
     """
     orders = Order.objects
     return {
-        # Pending orders have no `expires_at`, so the index order_due has the first of them first.
-        "oldest_pending_seconds": age(
-            orders.filter(status=State.PENDING).order_by("expires_at", "pk"), "created_at"
-        ),
+        "oldest_pending_seconds": OrderQueue().waited(),
         "oldest_overdue_seconds": age(
             orders.filter(is_overdue()).order_by("expires_at"), "expires_at"
         ),

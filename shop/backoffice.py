@@ -23,9 +23,10 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise, cached_property
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from shop.errors import Refusal
+from shop.wallet.models import Currency
 
 # Rows that a list counts and pages through. Older ones are found by search and filters.
 MOST_ROWS = 5_000
@@ -40,6 +41,13 @@ def yuan(fen: int) -> str:
 def money(fen: int) -> str:
     """An amount as operators read it: in yuan, and in the fen that the shop counts in."""
     return gettext("¥%(yuan)s (%(fen)s fen)") % {"yuan": yuan(fen), "fen": fen}
+
+
+def amount(of: int, currency: str) -> str:
+    """So much of a wallet's currency, as operators read it."""
+    if currency == Currency.CNY:
+        return money(of)
+    return ngettext("%(count)d point", "%(count)d points", of) % {"count": of}
 
 
 def money_column(field: str, label: "str | Promise") -> Callable[[Any], str]:

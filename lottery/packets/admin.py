@@ -19,7 +19,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from goods.sales.forms import ConfirmForm
 from lottery.packets import services
 from lottery.packets.models import ID_LENGTH, Grab, Packet
 from lottery.packets.selectors import grabbed_fen
@@ -27,6 +26,7 @@ from lottery.packets.shown import Status, packet_status
 from shop.backoffice import Step, SteppedAdmin, money, money_column
 from shop.errors import Ended, Refusal, SoldOut
 from shop.errors import PermissionDenied as Disabled
+from shop.forms import ConfirmForm
 from shop.pools.waiting import INTERNAL
 
 STATUS_LABELS: Mapping[Status, "str | Promise"] = {

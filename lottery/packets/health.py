@@ -2,7 +2,8 @@
 
 from django.db.models.functions import Now
 
-from lottery.packets.models import Grab, Packet
+from lottery.packets.models import Packet
+from lottery.packets.pending import GrabQueue
 from shop.ops.health import Figures, age, register
 
 
@@ -10,9 +11,7 @@ def backlog() -> Figures:
     """Seconds that the oldest has waited, 0 where none waits. `pending_grab`: its slot is not taken
     yet. `overdue_packet`: past its time, and what was left has not gone back."""
     return {
-        "oldest_pending_grab_seconds": age(
-            Grab.objects.filter(queue__isnull=False).order_by("pk"), "created_at"
-        ),
+        "oldest_pending_grab_seconds": GrabQueue().waited(),
         "oldest_overdue_packet_seconds": age(
             Packet.objects.filter(ended_at=None, expires_at__lte=Now()).order_by("expires_at"),
             "expires_at",

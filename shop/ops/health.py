@@ -50,7 +50,7 @@ def register(name: str, check: Check) -> None:
     _checks[name] = check
 
 
-def age(rows: QuerySet[Any], since: str) -> float:
+def age(rows: QuerySet[Any], since: Any) -> float:
     """For checks: seconds from the first row's `since` until now, both by the database's clock; 0.0
     where there is none."""
     first = rows.values_list(since, Now()).first()

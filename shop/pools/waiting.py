@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 
 from shop import transactions
 from shop.api.idempotency import insert
 from shop.errors import Busy
+from shop.ops.health import age
 from shop.pools.kinds import Waiting
 from shop.pools.models import Waits
 from shop.pools.tasks import drain_bell
@@ -101,6 +102,8 @@ class WaitingRows(ABC, Generic[R]):
     model: ClassVar[type[Waits]]
     columns: ClassVar[Sequence[Any]]
     row: ClassVar[Callable[..., Any]]
+    # Since when a row waits.
+    since: ClassVar[Any] = F("created_at")
 
     @abstractmethod
     def settle(self, rows: Sequence[R]) -> None:
@@ -127,6 +130,15 @@ class WaitingRows(ABC, Generic[R]):
 
     def waits(self, queue_id: int, *, without: Collection[int]) -> bool:
         return self._rows().filter(queue_id=queue_id).exclude(pk__in=without).exists()
+
+    def waited(self) -> float:
+        """Seconds that the first row of any queue has waited at most; 0.0 where nothing waits."""
+        waiting = self._rows().filter(queue__isnull=False).order_by()
+        # The first of each queue, by the index that the queue has anyway.
+        firsts = (
+            waiting.values("queue_id").annotate(first=Min("pk")).values_list("first", flat=True)
+        )
+        return age(self._rows().filter(pk__in=list(firsts)).order_by(self.since), self.since)
 
     def failed(self, row_id: int) -> None:
         waiting = self._rows().select_for_update().filter(pk=row_id, queue__isnull=False)
