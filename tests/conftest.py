@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -52,3 +54,28 @@ def login() -> Callable[[User], APIClient]:
 @pytest.fixture
 def shopper(db: None) -> User:
     return make_user("shopper")
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return make_user("operator", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def desk(client: Client, operator: User) -> Client:
+    """The browser of an operator who may do everything."""
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def desk_of(client: Client) -> Callable[..., Client]:
+    """The browser of an operator with these permissions only."""
+
+    def browser(*codenames: str) -> Client:
+        clerk = make_user(is_staff=True)
+        clerk.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client.force_login(clerk)
+        return client
+
+    return browser

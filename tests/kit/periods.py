@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from lottery.beacons import CHOICES
 from lottery.closing import periods_sweep
 from lottery.drawing import periods_draw
 from lottery.models import Entry, Period, Shares
@@ -49,6 +50,13 @@ def numbers_given(period: Period) -> list[int]:
     return [number for first, count in rows for number in numbers.numbers(first, count)]
 
 
+def sell(period: Period, shares: int | None = None, *, to: User | None = None) -> Entry:
+    """Sells shares, or all of a period, to one shopper, and settles that."""
+    entry = enter(to or rich(10**6), period, shares or period.total_shares)
+    settle(period)
+    return Entry.objects.get(pk=entry.pk)
+
+
 def sell_out(period: Period, *users: User) -> list[Entry]:
     """All shares, as evenly as may be, to `users`; without any, to one who is rich enough."""
     buyers = users or (rich(period.total_shares * period.share_price),)
@@ -70,11 +78,22 @@ def let_pass(period: Period, *, hours: int) -> None:
 
 
 def let_round_come(period: Period) -> None:
-    """Its local round comes a few seconds after the close: so much earlier was the close."""
+    """The round of a closed period has just come out: so much earlier was its close."""
     closed = Period.objects.get(pk=period.pk)
+    assert closed.closed_at is not None
+    assert closed.beacon_round is not None
+    choice = CHOICES[closed.beacon]
+    rounds = choice.delay_seconds // choice.identity.period_seconds + 2
     Period.objects.filter(pk=period.pk).update(
-        closed_at=closed.closed_at - timedelta(seconds=6), beacon_round=closed.beacon_round - 6
+        closed_at=closed.closed_at - timedelta(seconds=rounds * choice.identity.period_seconds),
+        beacon_round=closed.beacon_round - rounds,
     )
+
+
+def close(period: Period) -> Period:
+    """Closes a period that is due, with its root."""
+    periods_sweep()
+    return Period.objects.get(pk=period.pk)
 
 
 def draw(period: Period) -> Period:
@@ -83,3 +102,10 @@ def draw(period: Period) -> Period:
     let_round_come(period)
     assert periods_draw() == 1
     return Period.objects.select_related("winner__user", "prize_order").get(pk=period.pk)
+
+
+def sell_and_draw(period: Period) -> Period:
+    """Sells what is left of a period to one shopper, and draws it."""
+    period.pool.refresh_from_db()
+    sell(period, period.pool.available)
+    return draw(period)
