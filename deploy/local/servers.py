@@ -1,9 +1,9 @@
 """A MariaDB and a Redis of our own: data in a folder, a private port, a random password.
 
-They read no configuration of the machine and write outside their folder only what their programs
-put into the temporary directory. Tests, benchmark and `make stack` share them. `kill` and `start`
-bring a server back on the same data and port, which is what tests of faults are made of. Whether
-the programs exist is `ensure_installed`'s business, what is stored in them the caller's.
+They read no configuration of the machine and write nothing outside their folder. Tests, benchmark
+and `make stack` share them. `kill` and `start` bring a server back on the same data and port, which
+is what tests of faults are made of. Whether the programs exist is `ensure_installed`'s business,
+what is stored in them the caller's.
 """
 
 import os
@@ -184,7 +184,13 @@ class MariaDB(Server):
         """The folder of its tables."""
         return self.directory / "data"
 
+    @property
+    def _temporary(self) -> Path:
+        # Of its own: in a shared one, a server that starts removes the temporary tables of others.
+        return self.directory / "tmp"
+
     def _prepare(self) -> list[str | Path]:
+        private_directory(self._temporary)
         if not self.data.exists():
             self._create_data()
         # Carried out at each start, before the first connection is taken.
@@ -206,6 +212,7 @@ class MariaDB(Server):
             f"--port={self.port}",
             "--socket=server.sock",
             f"--pid-file={self.directory / 'pid'}",
+            f"--tmpdir={self._temporary}",
             f"--secure-file-priv={self.data}",
             "--skip-name-resolve",
             "--character-set-server=utf8mb4",
@@ -230,7 +237,11 @@ class MariaDB(Server):
         done = subprocess.run(
             command,
             cwd=self.directory,
-            env={**os.environ, "PATH": packages.SEARCH_PATH},
+            env={
+                **os.environ,
+                "PATH": packages.SEARCH_PATH,
+                "TMPDIR": str(self._temporary),
+            },
             capture_output=True,
             text=True,
             check=False,

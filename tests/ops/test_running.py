@@ -1,11 +1,14 @@
 """One shop in a folder, and its data are its owner's."""
 
 import stat
+from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from deploy.local import running
 from deploy.local.processes import LocalError
+from tests.kit.marks import on_mariadb
 
 
 @pytest.fixture
@@ -30,3 +33,15 @@ def test_nobody_else_on_the_machine_reads_what_the_shop_keeps(lock):
     lock.parent.mkdir(mode=0o755)  # as the settings make it when a command was there first
     with running.only_one(lock, "a shop"):
         assert stat.S_IMODE(lock.parent.stat().st_mode) == 0o700
+
+
+class TestMariaDB:
+    pytestmark = on_mariadb
+
+    def test_its_temporary_tables_are_in_its_own_folder(self):
+        """In one that servers share, each that starts removes those of all others."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@datadir, @@tmpdir")
+            [(data, temporary)] = cursor.fetchall()
+
+        assert Path(temporary) == Path(data).parent / "tmp"
