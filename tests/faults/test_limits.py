@@ -224,16 +224,16 @@ def test_a_token_of_somebody_else_or_another_sale_or_with_a_bit_flipped_is_refus
     token = token_of(mine, sale)
 
     replies = [
-        mine.order(sale, key="none"),
-        mine.order(sale, key="made up", token="k" * len(token)),
-        theirs.order(sale, key="not theirs", token=token),
-        mine.order(other_sale, key="another sale", token=token),
-        *(mine.order(sale, key=f"flipped-{n}", token=flipped(token, dice)) for n in range(20)),
+        mine.buy(sale),
+        mine.buy(sale, token="k" * len(token)),
+        theirs.buy(sale, token=token),
+        mine.buy(other_sale, token=token),
+        *(mine.buy(sale, token=flipped(token, dice)) for _ in range(20)),
     ]
 
     assert {(reply.status, reply.code) for reply in replies} == {(403, "token_required")}
     assert not Order.objects.filter(sale__in=[sale, other_sale]).exists()
-    assert mine.order(sale, key="good", token=token).code == ""
+    assert mine.buy(sale, token=token).code == ""
     shop.comes_to_rest(sale, other_sale)
     assert_sold(sale, units=1, of=10)
     assert_sold(other_sale, units=0, of=10)
@@ -247,10 +247,8 @@ def test_a_token_that_is_used_20_times_at_once_admits_once(
     sale, [user] = protected(how), make_users(1)
     token = token_of(client_of(user), sale)
 
-    replies = at_once(
-        [partial(client_of(user).buy, sale, key=f"k{n}", token=token) for n in range(20)]
-    )
-    later = client_of(user).order(sale, key="later", token=token)
+    replies = at_once([partial(client_of(user).buy, sale, token=token) for _ in range(20)])
+    later = client_of(user).buy(sale, token=token)
 
     codes = Counter((reply.status, reply.code) for reply in replies)
     assert codes == {(202 if how.queued else 201, ""): 1, (403, "token_required"): 19}
@@ -268,12 +266,12 @@ def test_a_token_is_good_until_it_expires(
     with shop.another_web(SALE_TOKEN_SECONDS="3") as port:
         client = client_of(user, port=port)
         issued = client.ask("POST", f"/flash-sales/{sale.pk}/token", {}).body
-        in_time = client.order(sale, key="in time", token=token_of(client, sale))
+        in_time = client.buy(sale, token=token_of(client, sale))
 
         # It may be good for a second longer than it says.
         expired_at = datetime.fromisoformat(issued["expires_at"]) + timedelta(seconds=1)
         wait_until(lambda: datetime.now(UTC) > expired_at, "it is too old", seconds=10)
-        late = client.order(sale, key="too late", token=issued["token"])
+        late = client.buy(sale, token=issued["token"])
 
     assert in_time.code == ""
     assert (late.status, late.code) == (403, "token_required")
@@ -295,7 +293,7 @@ def test_before_the_start_there_are_no_tokens_and_no_orders(
     replies = [
         client.ask("POST", f"/flash-sales/{sale.pk}/token", {}),
         client.ask("POST", f"/flash-sales/{bare.pk}/token", {}),
-        client.order(bare, key="early"),
+        client.buy(bare),
     ]
 
     for reply in replies:

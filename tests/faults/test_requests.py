@@ -98,9 +98,9 @@ def test_a_key_with_another_body_is_refused_and_changes_nothing(
     client = client_of(user)
     first = client.buy(sale, key="k")
 
-    another_count = client.order(sale, key="k", count=2)
-    another_sale = client.order(other, key="k")
-    again = client.order(sale, key="k")
+    another_count = client.buy(sale, key="k", count=2)
+    another_sale = client.buy(other, key="k")
+    again = client.buy(sale, key="k")
 
     for reply in (another_count, another_sale):
         assert (reply.status, reply.code) == (422, "idempotency_key_reused")
