@@ -5,7 +5,8 @@ The SQL names tables directly, as that of orders does (`orders.promises`).
 
 from lottery.models import Period
 from lottery.proof import stored_pulse, transcript_of
-from shop.pools.audit import NAMED, Finding, Holder, Snapshot, holders, promise
+from lottery.settlement import KIND
+from shop.pools.audit import NAMED, Finding, Holder, Snapshot, holders, promise, repeated_keys
 
 # Seconds after which a sweeper that runs every second has plainly not been there ...
 GRACE_SECONDS = 60
@@ -71,6 +72,11 @@ def entries_move_on(seen: Snapshot) -> Finding:
     return Finding({"entries": entries}, broken)
 
 
+@promise(3, "one entry for each user, route and idempotency key")
+def keys_are_used_once(seen: Snapshot) -> Finding:
+    return Finding({}, repeated_keys(seen, table="lottery_entry", number="entry_no"))
+
+
 # --- 4: numbers and draws
 
 # Where one entry's shares end, the next one's begin; the first one's begin at 0.
@@ -95,14 +101,23 @@ MISSOLD = """
     HAVING q.taken <> COALESCE(SUM(s.count), 0) OR q.available + q.taken <> p.total_shares
         OR (p.shares_sold IS NOT NULL AND p.shares_sold <> q.taken)
 """
-# Confirmed (or returned) with its shares, at its price; anything else without.
+# Over, and its pool still gives; or drawn from fewer shares than were promised to be sold.
+HALF_CLOSED = """
+    SELECT p.id, p.status, p.shares_sold, p.minimum_shares, q.open
+    FROM lottery_period p JOIN pools_pool q ON q.id = p.pool_id
+    WHERE p.id BETWEEN %(low)s AND %(high)s AND (
+        (p.status = 'open') <> (p.shares_sold IS NULL) OR (p.status <> 'open' AND q.open)
+        OR (p.status IN ('closed', 'drawn') AND p.shares_sold < p.minimum_shares))
+"""
+# Confirmed with its shares, at its price, or returned by a cancelled period; anything else without.
 MISMATCHED = """
-    SELECT e.entry_no, e.status, s.count, s.cost, p.share_price
+    SELECT e.entry_no, e.status, s.count, s.cost, p.share_price, p.id
     FROM lottery_entry e
-    JOIN lottery_period p ON p.id = e.period_id
+    LEFT JOIN lottery_period p ON p.id = e.period_id
     LEFT JOIN lottery_shares s ON s.entry_id = e.id
     WHERE e.id BETWEEN %(low)s AND %(high)s AND (
-        (e.status IN ('confirmed', 'refunded')) <> (s.id IS NOT NULL)
+        p.id IS NULL OR (e.status IN ('confirmed', 'refunded')) <> (s.id IS NOT NULL)
+        OR (e.status = 'refunded' AND p.status <> 'cancelled')
         OR s.cost <> s.count * p.share_price OR s.pool_id <> p.pool_id
         OR s.count > e.wanted OR (s.count < e.wanted AND NOT e.allow_partial))
 """
@@ -127,8 +142,16 @@ def shares_tile_their_period(seen: Snapshot) -> Finding:
         )
     ]
     broken += [
+        f"period {period_id}: is {status} with {sold} sold of at least {least}, its pool is"
+        f" {'open' if is_open else 'closed'}"
+        for period_id, status, sold, least, is_open in seen.search("lottery_period", HALF_CLOSED)
+    ]
+    broken += [
         f"entry {entry_no}: is {status}, and has {count} shares for {cost} at {price} each"
-        for entry_no, status, count, cost, price in seen.search("lottery_entry", MISMATCHED)
+        f" of period {period_id}"
+        for entry_no, status, count, cost, price, period_id in seen.search(
+            "lottery_entry", MISMATCHED
+        )
     ]
     return Finding({"periods": periods, "shares_sold": sold}, broken)
 
@@ -158,37 +181,59 @@ PAID = UNPAID.format(column="reference", expected="-s.cost")
 RETURNED = UNPAID.format(
     column="returned", expected="CASE e.status WHEN 'refunded' THEN s.cost ELSE 0 END"
 )
+# The other way round: what wallets paid for entries, or got back, is what their shares name.
+STRAY = f"""
+    SELECT t.reference, g.amount, a.currency, a.user_id, g.reference
+    FROM wallet_transaction t
+    JOIN wallet_posting g ON g.transaction_id = t.id
+    JOIN wallet_account a ON a.id = g.account_id
+    LEFT JOIN lottery_entry e ON e.entry_no = g.reference
+    LEFT JOIN lottery_shares s ON s.entry_id = e.id
+    LEFT JOIN lottery_period p ON p.id = e.period_id
+    WHERE t.id BETWEEN %(low)s AND %(high)s AND t.kind = '{KIND}' AND a.user_id IS NOT NULL AND (
+        s.id IS NULL OR p.id IS NULL OR a.user_id <> e.user_id OR a.currency <> p.currency
+        OR NOT ((t.reference = s.reference AND g.amount = -s.cost)
+            OR (t.reference = s.returned AND g.amount = s.cost)))
+"""  # noqa: S608
 # Long cancelled, and somebody's money is still here.
 OWED = """
-    SELECT e.entry_no, {age} FROM lottery_entry e JOIN lottery_period p ON p.id = e.period_id
-    WHERE p.status = 'cancelled' AND e.status = 'confirmed' AND {age} > %(grace)s LIMIT {most}
+    SELECT p.id, {age} FROM lottery_period p
+    WHERE p.id BETWEEN %(low)s AND %(high)s AND p.status = 'cancelled' AND {age} > {grace}
+      AND EXISTS (
+        SELECT 1 FROM lottery_entry e WHERE e.period_id = p.id AND e.status = 'confirmed')
 """
 
 
 @promise(6, "each entry is paid for once, and a cancelled period's money comes back")
 def entries_are_paid_for(seen: Snapshot) -> Finding:
     broken = [
-        f"entry {entry_no}: is {status} for {cost}; by its {column} the wallet has {moved:+d}"
+        f"entry {entry_no}: is {status} for {cost}; by its {column} the wallet has {int(moved):+d}"
         for sql in (PAID, RETURNED)
         for entry_no, status, cost, moved, column in seen.search("lottery_entry", sql)
     ]
-    age = seen.seconds_since("p.closed_at")
     broken += [
-        f"entry {entry_no}: its period was cancelled {seconds} s ago, its money is not back"
-        for entry_no, seconds in seen.rows(
-            OWED.format(age=age, most=NAMED + 1), grace=GRACE_SECONDS
-        )
+        f"transaction {reference}: {amount:+d} {currency} of user {user_id} for {what}, whose"
+        " shares do not say so"
+        for reference, amount, currency, user_id, what in seen.search("wallet_transaction", STRAY)
+    ]
+    owed = OWED.format(age=seen.seconds_since("p.closed_at"), grace=GRACE_SECONDS)
+    broken += [
+        f"period {period_id}: was cancelled {seconds} s ago, not all money is back"
+        for period_id, seconds in seen.search("lottery_period", owed)
     ]
     return Finding({}, broken)
 
 
-# Out of time or sold out, and open; closed without its root; decided, and not drawn.
+# Out of time or sold out, and open, or without its root; decided, and not drawn. When it was sold
+# out its pool's last movement says.
 LATE = """
-    SELECT p.id, p.status, {ended}, {closed} FROM lottery_period p
+    SELECT p.id, p.status, {ended}, {sold}, {closed} FROM lottery_period p
     JOIN pools_pool q ON q.id = p.pool_id
-    WHERE (p.status = 'open' AND {ended} > %(grace)s)
-       OR (p.status = 'closed' AND p.root = '' AND p.shares_sold IS NULL)
-       OR (p.status = 'closed' AND p.root <> '' AND p.beacon <> '' AND {closed} > %(draw_grace)s)
+    LEFT JOIN pools_poolmovement m ON q.available = 0 AND m.id = (
+        SELECT MAX(n.id) FROM pools_poolmovement n WHERE n.pool_id = q.id AND n.kind = 'take')
+    WHERE p.status IN ('open', 'closed') AND (
+        (p.root = '' AND ({ended} > %(grace)s OR {sold} > %(grace)s))
+        OR (p.root <> '' AND p.beacon <> '' AND {closed} > %(draw_grace)s))
     LIMIT {most}
 """
 HALF_DRAWN = """
@@ -212,12 +257,14 @@ def periods_are_drawn(seen: Snapshot) -> Finding:
     )
     late = LATE.format(
         ended=seen.seconds_since("p.ends_at"),
+        sold=seen.seconds_since("m.created_at"),
         closed=seen.seconds_since("p.closed_at"),
         most=NAMED + 1,
     )
     broken = [
-        f"period {period_id}: is {status}, {ended} s after its end, {closed} s after its close"
-        for period_id, status, ended, closed in seen.rows(
+        f"period {period_id}: is {status}, {ended} s after its end, {sold} s after its last share"
+        f" was sold, {closed} s after its root was published"
+        for period_id, status, ended, sold, closed in seen.rows(
             late, grace=GRACE_SECONDS, draw_grace=DRAW_GRACE_SECONDS
         )
     ]
@@ -257,8 +304,8 @@ def draws_are_reproducible(seen: Snapshot) -> Finding:
 def _fault_of(period: Period) -> str | None:
     try:
         transcript = transcript_of(period, stored_pulse(period))
-    except ValueError as error:
-        return f"can't be drawn again: {error}"
+    except Exception as error:  # noqa: BLE001  # whatever a spoiled row raises, the row is named
+        return f"can't be drawn again: {error!r}"
     stored = (
         period.commitment,
         period.root,

@@ -74,8 +74,11 @@ def transcript_of(period: Period, pulse: Pulse | None) -> Transcript:
 
 
 def terms_of(period: Period) -> Terms:
-    """The terms as they were committed to."""
-    fields = json.loads(period.terms)
-    if fields["beacon"] is not None:
-        fields["beacon"] = BeaconIdentity(**fields["beacon"])
-    return Terms(**fields)
+    """The terms as they were committed to. Raises ValueError where they are none."""
+    try:
+        fields = json.loads(period.terms)
+        if fields["beacon"] is not None:
+            fields["beacon"] = BeaconIdentity(**fields["beacon"])
+        return Terms(**fields)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"period {period.pk}: no terms: {error!r}") from error

@@ -7,7 +7,7 @@ people who mend things at night. States and graces come from the code that they 
 from collections.abc import Iterable
 
 from orders.states import INITIAL, MOVES, State
-from shop.pools.audit import NAMED, Finding, Holder, Snapshot, holders, promise
+from shop.pools.audit import NAMED, Finding, Holder, Snapshot, holders, promise, repeated_keys
 
 # Seconds after which a sweeper that runs every second has plainly not been there ...
 GRACE_SECONDS = 60
@@ -199,22 +199,8 @@ def lines_equal_snapshot(seen: Snapshot) -> Finding:
 
 @promise(3, "one row for each user, route and idempotency key")
 def keys_are_used_once(seen: Snapshot) -> Finding:
-    broken = []
-    for table, number in (("orders_order", "order_no"), ("payments_payment", "payment_no")):
-        broken += [
-            f'{number} {duplicate}: the key of user {user_id} at "{route}" is used again'
-            for duplicate, user_id, route in seen.search(
-                table,
-                f"""
-                SELECT o.{number}, o.user_id, o.idempotency_route FROM {table} o
-                WHERE o.id BETWEEN %(low)s AND %(high)s AND EXISTS (
-                    SELECT 1 FROM {table} first
-                    WHERE first.user_id = o.user_id AND first.id < o.id
-                      AND first.idempotency_route = o.idempotency_route
-                      AND first.idempotency_key = o.idempotency_key)
-                """,  # noqa: S608
-            )
-        ]
+    broken = repeated_keys(seen, table="orders_order", number="order_no")
+    broken += repeated_keys(seen, table="payments_payment", number="payment_no")
     return Finding({}, broken)
 
 

@@ -168,6 +168,25 @@ class Report:
         return {"ok": self.ok, "promises": [asdict(promise) for promise in self.promises]}
 
 
+def repeated_keys(seen: Snapshot, *, table: str, number: str) -> list[str]:
+    """A line for each row of a keyed table (`shop.api.idempotency.Keyed`) whose key an earlier row
+    has; `number`: the column that the rows are known by."""
+    return [
+        f'{number} {name}: the key of user {user_id} at "{route}" is used again'
+        for name, user_id, route in seen.search(
+            table,
+            f"""
+            SELECT o.{number}, o.user_id, o.idempotency_route FROM {table} o
+            WHERE o.id BETWEEN %(low)s AND %(high)s AND EXISTS (
+                SELECT 1 FROM {table} first
+                WHERE first.user_id = o.user_id AND first.id < o.id
+                  AND first.idempotency_route = o.idempotency_route
+                  AND first.idempotency_key = o.idempotency_key)
+            """,  # noqa: S608
+        )
+    ]
+
+
 Check = Callable[[Snapshot], Finding]
 _checks: list[tuple[int, str, Check]] = []
 

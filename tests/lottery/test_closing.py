@@ -64,7 +64,7 @@ def test_what_surfaces_after_the_close_fails_as_ended_and_moves_no_money(
     placement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its request has seen the period open; it is stored when the period is closed."""
-    period, user, late = ending(placement=placement), rich(100), rich(100)
+    period, user, late = ending(placement=placement, gated=False), rich(100), rich(100)
     enter(user, period, 2)
     settle(period)
     seen = period_terms(period.pk)
@@ -89,7 +89,7 @@ def test_what_surfaces_after_the_close_fails_as_ended_and_moves_no_money(
 
 
 def test_entries_that_wait_for_more_than_is_left_are_settled_before_the_close() -> None:
-    period = make_period(total_shares=3, placement="queued")
+    period = make_period(total_shares=3, placement="queued", gated=False)
     users = [rich() for _ in range(3)]
     waiting = [enter(user, period, 2) for user in users]
     poor = enter(rich(1), period, 1)
