@@ -39,7 +39,7 @@ def test_what_is_left_is_all_that_must_be_paid_for(placement: str) -> None:
 
 @BOTH
 def test_what_is_left_is_all_that_counts_towards_the_limit(placement: str) -> None:
-    period = make_period(total_shares=4, per_user_limit=3, placement=placement)
+    period = make_period(total_shares=4, per_user_limit=3, placement=placement, gated=False)
     user = rich()
     enter(user, period, 1)
     enter(rich(), period, 1)
@@ -68,7 +68,11 @@ def as_seen_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[Period], None]:
 def test_who_has_seen_more_than_is_left_still_gets_that(
     placement: str, as_seen_before: Callable[[Period], None]
 ) -> None:
-    period, user, late = make_period(total_shares=5, placement=placement), rich(), rich()
+    period, user, late = (
+        make_period(total_shares=5, placement=placement, gated=False),
+        rich(),
+        rich(),
+    )
     as_seen_before(period)
     enter(user, period, 3)
     settle(period)
