@@ -11,9 +11,9 @@ from pytest_django.plugin import DjangoDbBlocker
 from deploy.local import servers
 from shop.accounts.models import User
 from tests.faults.clients import Client
-from tests.faults.sales import SEED
 from tests.faults.shop import Shop
 from tests.kit.clientlog import ClientLog
+from tests.kit.hows import SEED
 
 
 @pytest.fixture(scope="package")

@@ -23,7 +23,7 @@ from deploy.local.processes import PYTHON, ROOT, Child, free_port, listening, st
 from goods.sales.models import FlashSale
 from orders.models import Order
 from settings.redis import redis_caches
-from tests.faults.sales import in_step
+from tests.kit.hows import in_step
 from tests.kit.marks import on_mariadb
 from tests.kit.redis import forget_connections
 from tests.ops.processes import environment

@@ -20,9 +20,10 @@ from orders.pending import was_given_up
 from shop.accounts.models import User
 from shop.pools.tasks import drain
 from tests.faults.clients import Client, Reply, agreement, at_once
-from tests.faults.sales import SEED, How, assert_sold, hows, make_users, sale_of, states
+from tests.faults.sales import assert_sold, sale_of, states
 from tests.faults.shop import REAL_PROCESSES, Shop, children_of, wait_until
 from tests.kit.clientlog import ClientLog
+from tests.kit.hows import SEED, How, hows, make_users
 
 pytestmark = REAL_PROCESSES
 

@@ -16,9 +16,10 @@ from goods.sales.models import FlashSale, Protection
 from orders.models import Order
 from shop.accounts.models import User
 from tests.faults.clients import Client, Reply, agreement, at_once
-from tests.faults.sales import How, assert_sold, hows, make_users, sale_of
+from tests.faults.sales import assert_sold, sale_of
 from tests.faults.shop import REAL_PROCESSES, Shop, wait_until
 from tests.kit.clientlog import ClientLog
+from tests.kit.hows import How, hows, make_users
 
 pytestmark = REAL_PROCESSES
 

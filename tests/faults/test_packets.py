@@ -19,8 +19,8 @@ from lottery.packets.selectors import packet_terms
 from shop.pools.audit import audit
 from shop.pools.models import PoolMovement
 from tests.faults.clients import Client, Reply, at_once
-from tests.faults.sales import make_users
 from tests.faults.shop import REAL_PROCESSES, Shop, children_of, wait_until
+from tests.kit.hows import make_users
 from tests.kit.packets import amounts, got, make_packet
 from tests.kit.units import counters
 from tests.kit.wallets import balance

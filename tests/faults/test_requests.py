@@ -14,17 +14,10 @@ from goods.sales.services import sale_end
 from orders.models import Order
 from shop.accounts.models import User
 from tests.faults.clients import CUT, Client, Reply, access_of, agreement, at_once
-from tests.faults.sales import (
-    EVERY,
-    How,
-    assert_sold,
-    hows,
-    in_step,
-    make_users,
-    sale_of,
-)
+from tests.faults.sales import assert_sold, sale_of
 from tests.faults.shop import REAL_PROCESSES, Shop, wait_until
 from tests.kit.clientlog import ClientLog
+from tests.kit.hows import EVERY, How, hows, in_step, make_users
 
 pytestmark = REAL_PROCESSES
 

@@ -14,19 +14,10 @@ from goods.sales.models import FlashSale
 from orders.models import Order
 from shop.pools.audit import audit
 from tests.faults.clients import Client, Storm, agreement
-from tests.faults.sales import (
-    SEED,
-    How,
-    assert_sold,
-    hows,
-    in_step,
-    make_users,
-    sale_of,
-    states,
-    units_held,
-)
+from tests.faults.sales import assert_sold, sale_of, states, units_held
 from tests.faults.shop import HEAL_SECONDS, REAL_PROCESSES, Shop, wait_until
 from tests.kit.clientlog import ClientLog
+from tests.kit.hows import SEED, How, hows, in_step, make_users
 from tests.kit.units import counters
 
 pytestmark = [*REAL_PROCESSES, pytest.mark.timeout(1800)]

@@ -1,12 +1,9 @@
 """Red packets for tests: sent as their senders would, grabbed, settled, and looked into."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import count
-from threading import Event, Thread
 
-from django.db import connections
 from django.db.models.functions import Now
 
 from lottery.packets.grabbing import Grabbed, packet_grab
@@ -14,8 +11,8 @@ from lottery.packets.models import Grab, Packet, Slot
 from lottery.packets.services import PacketPlan, packet_send
 from lottery.packets.split import How
 from shop.accounts.models import User
-from shop.pools import drain
 from tests.factories import make_user, request_key_of
+from tests.kit.hows import drain_all
 from tests.kit.wallets import fund
 
 _serial = count(1)
@@ -44,39 +41,7 @@ def grab(packet: Packet, user: User | None = None) -> Grabbed:
 
 def settle(packet: Packet) -> None:
     """Does what a worker does a moment later; nothing where grabs are settled at once."""
-    while drain.drain(packet.queue_id):
-        pass
-    assert not Grab.objects.filter(packet=packet, queue__isnull=False).exists()
-
-
-@contextmanager
-def drained(*packets: Packet, drains: int = 2) -> Iterator[None]:
-    """Inside, so many drains of each queue run all the time; at the end nothing waits."""
-    over = Event()
-    failures: list[BaseException] = []
-
-    def run(packet: Packet) -> None:
-        try:
-            while not over.is_set():
-                drain.drain(packet.queue_id)
-                over.wait(0.005)
-        except BaseException as error:  # noqa: BLE001 -- raised where the block ends
-            failures.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [Thread(target=run, args=(packet,), daemon=True) for packet in packets * drains]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join(60)
-    assert not failures, failures
-    for packet in packets:
-        settle(packet)
+    drain_all(packet)
 
 
 def expire(packet: Packet) -> None:

@@ -19,7 +19,7 @@ from shop.pools.models import PoolMovement
 from shop.wallet.models import Transaction
 from tests.factories import enter, make_period, make_sku
 from tests.faults.deaths import dying_at, mortal
-from tests.faults.sales import code_of
+from tests.kit.hows import code_of
 from tests.kit.periods import (
     draw,
     fates,

@@ -13,7 +13,7 @@ from shop.pools.audit import audit
 from shop.pools.refusals import Shortage
 from shop.wallet.models import Transaction
 from tests.factories import enter, give_points, make_period
-from tests.faults.sales import code_of
+from tests.kit.hows import code_of
 from tests.kit.periods import fates, numbers_given, points_of, rich, settle, stored
 from tests.kit.units import counters
 

@@ -19,7 +19,7 @@ from shop.pools.models import Pool, PoolMovement, Queue
 from shop.pools.services import adjust
 from shop.transactions import run
 from tests.factories import make_period, make_sku
-from tests.faults.sales import code_of
+from tests.kit.hows import code_of
 from tests.kit.periods import let_pass, sell_out
 from tests.kit.units import counters
 

@@ -22,7 +22,7 @@ from shop.errors import (
 )
 from shop.pools.audit import audit
 from tests.factories import enter, make_period, make_sku
-from tests.faults.sales import code_of
+from tests.kit.hows import code_of
 from tests.kit.periods import let_pass, let_round_come, points_of, rich, settle, stored
 from tests.kit.units import counters
 

@@ -34,18 +34,16 @@ from shop.pools.models import Placement, Strategy
 from tests.factories import make_sku, overdue
 from tests.faults.deaths import deaf, dying_at, mortal
 from tests.faults.model import UNKNOWN, Arithmetic, Attempt
-from tests.faults.sales import (
+from tests.faults.sales import buy, sale_of, units_held
+from tests.kit.hows import (
     EVERY,
     SEED,
     How,
-    buy,
     drain_all,
     forget_shoppers,
     in_step,
     make_users,
-    sale_of,
     spoil_gate,
-    units_held,
     wipe,
 )
 from tests.kit.marks import on_mariadb

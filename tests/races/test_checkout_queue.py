@@ -18,9 +18,9 @@ from shop.accounts.models import User
 from shop.errors import SoldOut
 from shop.pools.audit import audit
 from tests.factories import make_address, make_sku, request_key_of
-from tests.faults.sales import drained, make_users
 from tests.kit.barrier import race, watching
 from tests.kit.clientlog import ClientLog
+from tests.kit.hows import drained, make_users
 from tests.kit.marks import on_mariadb
 from tests.kit.shopper import Shopper
 from tests.kit.units import counters

@@ -25,10 +25,10 @@ from shop.transactions import RETRIES
 from shop.wallet.models import Account
 from tests.factories import make_user, request_key_of
 from tests.faults.deaths import Died, mortal
-from tests.faults.sales import SEED, How, hows, make_users
 from tests.kit.barrier import Outcome, race, watching
+from tests.kit.hows import SEED, How, drained, hows, make_users
 from tests.kit.marks import on_mariadb
-from tests.kit.packets import amounts, drained, expire, got, grab, make_packet, settle
+from tests.kit.packets import amounts, expire, got, grab, make_packet, settle
 from tests.kit.proxy import Proxy, database_through
 from tests.kit.units import counters
 from tests.kit.wallets import balance, fund

@@ -17,23 +17,10 @@ from shop.accounts.models import User
 from shop.pools.audit import Report, audit
 from shop.pools.models import Placement
 from tests.factories import make_address, make_sku, make_user, place
-from tests.faults.sales import (
-    SEED,
-    How,
-    assert_sold,
-    buy,
-    code_of,
-    drain_all,
-    drained,
-    hows,
-    in_step,
-    make_users,
-    sale_of,
-    states,
-    units_held,
-)
+from tests.faults.sales import assert_sold, buy, sale_of, states, units_held
 from tests.kit.barrier import Outcome, race, watching
 from tests.kit.clientlog import ClientLog
+from tests.kit.hows import SEED, How, code_of, drain_all, drained, hows, in_step, make_users
 from tests.kit.marks import on_mariadb
 from tests.kit.midway import looking_midway
 from tests.kit.units import counters

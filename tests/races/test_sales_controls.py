@@ -20,20 +20,9 @@ from shop.pools import drain, limits
 from shop.pools.audit import audit
 from shop.pools.kinds import queue_kinds
 from shop.pools.models import PoolMovement, QueueQuerySet
-from tests.faults.sales import (
-    EVERY,
-    How,
-    assert_sold,
-    buy,
-    code_of,
-    drain_all,
-    forget_shoppers,
-    make_users,
-    sale_of,
-    spoil_gate,
-    states,
-)
+from tests.faults.sales import assert_sold, buy, sale_of, states
 from tests.kit.barrier import race
+from tests.kit.hows import EVERY, How, code_of, drain_all, forget_shoppers, make_users, spoil_gate
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters
 

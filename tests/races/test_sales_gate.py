@@ -24,18 +24,8 @@ from shop.pools.gate import Verdict
 from shop.pools.models import Strategy
 from tests.factories import make_sku, make_user
 from tests.faults.deaths import deaf, dying_at, mortal
-from tests.faults.sales import (
-    How,
-    assert_sold,
-    buy,
-    code_of,
-    drain_all,
-    in_step,
-    make_users,
-    sale_of,
-    states,
-    wipe,
-)
+from tests.faults.sales import assert_sold, buy, sale_of, states
+from tests.kit.hows import How, code_of, drain_all, in_step, make_users, wipe
 from tests.kit.marks import on_mariadb
 from tests.kit.proxy import Proxy, database_through
 from tests.kit.units import counters

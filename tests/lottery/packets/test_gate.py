@@ -21,7 +21,7 @@ from shop.pools.audit import audit
 from shop.pools.models import Pool
 from tests.factories import make_user
 from tests.faults.deaths import deaf
-from tests.faults.sales import make_users
+from tests.kit.hows import make_users
 from tests.kit.marks import on_mariadb
 from tests.kit.packets import expire, fates, got, grab, make_packet, settle
 from tests.pools.gates import in_step, let_correct, remaining, spoil, wipe
