@@ -202,7 +202,7 @@ def test_the_command_rebuilds_one_gate_and_leaves_the_others(sale, operator):
     assert command(str(sale.pk)) == "Gates rebuilt: 1.\n"
 
     assert gate_view(read(sale).pool).state is GateState.EQUAL
-    assert gate_view(read(other)).state is GateState.COLD
+    assert gate_view(read(other).pool).state is GateState.COLD
     assert gate.client().hget(*gate.names(sale.pool_id), "paused") == b"1"
 
 
@@ -215,6 +215,6 @@ def test_the_command_rebuilds_all_gates_of_open_sales(sale, operator):
 
     assert command("--all") == "Gates rebuilt: 2.\n"
 
-    states = [gate_view(read(each)).state for each in (sale, other, over, without)]
+    states = [gate_view(read(each).pool).state for each in (sale, other, over, without)]
     assert states == [GateState.EQUAL, GateState.EQUAL, GateState.CLOSED, GateState.OFF]
     assert not gate.client().exists(*gate.names(over.pool_id), *gate.names(without.pool_id))

@@ -34,7 +34,7 @@ def english(settings):
 @pytest.fixture
 def period():
     """10 shares at 5 points."""
-    return make_period()
+    return make_period(gated=False)
 
 
 @pytest.fixture

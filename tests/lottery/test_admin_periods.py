@@ -43,7 +43,7 @@ def coin():
 @pytest.fixture
 def period(coin):
     """Open; 10 shares at 5 points, 4 a shopper, for a coin."""
-    return make_period(sku=coin, per_user_limit=4, minimum_shares=2)
+    return make_period(sku=coin, per_user_limit=4, minimum_shares=2, gated=False)
 
 
 def make_classic(**terms):
@@ -408,7 +408,7 @@ def test_periods_for_money_are_followed_by_none_once_the_settings_forbid_it(sett
 
 
 def test_a_period_without_shares_is_cancelled_and_its_prize_is_back(desk, operator, coin):
-    period = make_period(sku=coin, auto_renew=True)
+    period = make_period(sku=coin, auto_renew=True, gated=False)
     assert offered(desk, period) == ["stop", "cancel"]
 
     response = desk.post(page_of(period, "cancel"))
