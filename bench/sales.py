@@ -85,18 +85,19 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Rush:
     """More shoppers than units: exactly `stock` must be sold. `seconds`: until the last unit was
-    settled."""
+    settled. `refusals`: answers that are right for who comes too late, or too often."""
 
     stock: int
     requests: int
     answers: Answers
     outcome: Outcome
     seconds: float
+    refusals: Sequence[str] = REFUSALS
 
     @property
     def errors(self) -> int:
         """Answers that a shopper did not come for, besides refusals that are right."""
-        return self.answers.other_than("201", "202", *REFUSALS)
+        return self.answers.other_than("201", "202", *self.refusals)
 
     def wrong(self) -> dict[str, int]:
         return self.outcome.wrong(wanted=self.stock)
@@ -171,7 +172,7 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Price:
     """What an order costs others: SQL statements of the web processes and of all other processes,
-    and Redis calls (of a script: one), per order, over a rush of `orders`."""
+    and Redis calls (of a script: one), per order, over `orders` of them."""
 
     way: Way
     orders: int
@@ -235,26 +236,13 @@ class Sales:
             )
 
     def table(self) -> str:
-        lines = [_HEAD]
-        for bare in self.yardsticks:
-            lines.append(
-                f"{'yardstick':29}{bare.clients:>4}{bare.per_second:>9,.0f}{'':>22}"
-                f"{bare.p50_ms:>7.1f}{bare.p99_ms:>8.1f}   two runs {bare.drift:.0%} apart"
-            )
-            lines += [_row(c, bare) for c in self.cells if c.clients == bare.clients]
-        lines += ["", f"{'sell-out':29}{'':4}{'stock':>8}{'sold':>8}{'seconds':>9}"]
-        for cell in self.cells:
-            for rush in cell.rushes:
-                lines.append(
-                    f"{cell.way!s:29}{cell.clients:>4}{rush.stock:>8,}"
-                    f"{rush.outcome.sold.units:>8,}{rush.seconds:>9.2f}"
-                )
-        lines += ["", f"{'an order costs':29}{'SQL, web':>12}{'SQL, others':>13}{'Redis':>8}"]
-        for price in self.prices:
-            lines.append(
-                f"{price.way!s:29}{price.web_statements:>12.2f}{price.other_statements:>13.2f}"
-                f"{price.redis_calls:>8.2f}"
-            )
+        lines = [
+            *cells_table("flash sale", self.cells, self.yardsticks),
+            "",
+            *rushes_table(self.cells),
+            "",
+            *prices_table("an order costs", self.prices),
+        ]
         sizes = (
             f"{name} {'+'.join(f'{one:.0f}' for one in each)}" for name, each in self.memory.items()
         )
@@ -270,11 +258,40 @@ class Sales:
         }
 
 
-_HEAD = (
-    f"{'flash sale':29}{'':4}{'accepted':>9}{'ratio':>7}{'settled':>9}{'ratio':>6}"
-    f"{'p50 ms':>7}{'p99 ms':>8}{'settle50':>9}{'99 ms':>7}{'drain s':>8}{'errors':>7}{'retry':>6}"
-    f"{'web us':>8}{'drain':>6}{'db':>6}{'redis':>6}{'wrk':>5}{'others':>7}"
-)
+def cells_table(what: str, cells: Sequence[Cell], yardsticks: Sequence[Yardstick]) -> Iterator[str]:
+    """A line for each cell, below that of the yardstick at as many clients."""
+    yield (
+        f"{what:29}{'':4}{'accepted':>9}{'ratio':>7}{'settled':>9}{'ratio':>6}"
+        f"{'p50 ms':>7}{'p99 ms':>8}{'settle50':>9}{'99 ms':>7}{'drain s':>8}{'errors':>7}"
+        f"{'retry':>6}{'web us':>8}{'drain':>6}{'db':>6}{'redis':>6}{'wrk':>5}{'others':>7}"
+    )
+    for bare in yardsticks:
+        yield (
+            f"{'yardstick':29}{bare.clients:>4}{bare.per_second:>9,.0f}{'':>22}"
+            f"{bare.p50_ms:>7.1f}{bare.p99_ms:>8.1f}   two runs {bare.drift:.0%} apart"
+        )
+        yield from (_row(cell, bare) for cell in cells if cell.clients == bare.clients)
+
+
+def rushes_table(cells: Sequence[Cell]) -> Iterator[str]:
+    """A line for each rush."""
+    yield f"{'sell-out':29}{'':4}{'stock':>8}{'sold':>8}{'seconds':>9}"
+    for cell in cells:
+        for rush in cell.rushes:
+            yield (
+                f"{cell.way!s:29}{cell.clients:>4}{rush.stock:>8,}"
+                f"{rush.outcome.sold.units:>8,}{rush.seconds:>9.2f}"
+            )
+
+
+def prices_table(what: str, prices: Sequence[Price]) -> Iterator[str]:
+    """A line for each way."""
+    yield f"{what:29}{'SQL, web':>12}{'SQL, others':>13}{'Redis':>8}"
+    for price in prices:
+        yield (
+            f"{price.way!s:29}{price.web_statements:>12.2f}{price.other_statements:>13.2f}"
+            f"{price.redis_calls:>8.2f}"
+        )
 
 
 def _row(cell: Cell, bare: Yardstick) -> str:

@@ -1,4 +1,4 @@
-"""What an order sends to the database and to Redis, by their own logs, not by our idea of it."""
+"""What a request sends to the database and to Redis, by their own logs, not by our idea of it."""
 
 import threading
 import urllib.request
@@ -17,7 +17,7 @@ from goods.models import Sku
 # Requests until one is served through a connection that the web processes had before.
 CONNECTION_ATTEMPTS = 200
 # What a process that places orders sends and no other does.
-PLACES = "INSERT INTO `orders_order` "
+PLACES_ORDERS = "INSERT INTO `orders_order` "
 
 _http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -75,19 +75,20 @@ def _order(base: str, *, token: str, address: int, sku_id: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Statements of the connections that placed orders, of all others, and calls of Redis."""
+    """Statements of the connections that placed something, of all others, and calls of Redis."""
 
     web_statements: int
     other_statements: int
     redis_calls: int
 
 
-def sent_during(work: Callable[[], None]) -> Sent:
-    """What everybody but this process sends while `work` is done."""
+def sent_during(work: Callable[[], None], *, places: str) -> Sent:
+    """What everybody but this process sends while `work` is done. `places`: how a statement begins
+    that only processes send which place what `work` asks for."""
     with _redis_calls() as calls, _statement_log() as read:
         work()
         log = read()
-    web = {thread for thread, _, text in log if text.startswith(PLACES)}
+    web = {thread for thread, _, text in log if text.startswith(places)}
     statements = [thread for thread, kind, _ in log if kind in ("Query", "Execute")]
     from_web = sum(thread in web for thread in statements)
     return Sent(from_web, len(statements) - from_web, calls())

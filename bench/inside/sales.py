@@ -1,7 +1,7 @@
 """Flash sales to race for, and what became of their orders, as the rows say."""
 
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,9 +23,6 @@ from shop.pools.models import Placement, Pool, Strategy
 # Requests allowed: more than anybody sends here, so that they are counted and turn nobody away.
 RATE_PER_USER, RATE_PER_ADDRESS, RATE_IN_ALL = 1_000, 50_000, 50_000
 PRICE_FEN = 9_900
-# Until everything that was accepted is settled, at most.
-SETTLE_SECONDS = 60.0
-LOOK_SECONDS = 0.02
 SETTLED = (State.UNPAID, State.PAID)
 
 
@@ -58,14 +55,9 @@ def purchases(
     return Purchases(shoppers, path, '{"count":1}', run, acknowledged, clicks)
 
 
-def wait_settled(sale: FlashSale, *, seconds: float = SETTLE_SECONDS) -> int:
+def wait_settled(sale: FlashSale) -> int:
     """Waits until none of its orders is pending; returns how many still are."""
-    deadline = time.monotonic() + seconds
-    while pending := Order.objects.filter(queue_id=sale.queue_id).count():
-        if time.monotonic() > deadline:
-            break
-        time.sleep(LOOK_SECONDS)
-    return pending
+    return shop.wait_until_none(Order.objects.filter(queue_id=sale.queue_id))
 
 
 def outcome(sale: FlashSale, *, loaded: int, limit: int, given: Sequence[str]) -> Outcome:
@@ -115,6 +107,11 @@ def settling(sale: FlashSale, way: Way, run: Answers, *, name: str) -> Settling:
         target__in=SETTLED,
     )
     times = list(moves.values_list("order__created_at", "created_at"))
+    return settled_after(times, run)
+
+
+def settled_after(times: Sequence[tuple[datetime, datetime]], run: Answers) -> Settling:
+    """How what was placed in a run was settled, each at (placed, settled)."""
     waits = [1000 * (settled - placed).total_seconds() for placed, settled in times]
     settled_at = [settled.timestamp() for _, settled in times]
     return Settling(
@@ -144,6 +141,36 @@ def moments(order_nos: Sequence[str]) -> Mapping[str, tuple[str, datetime | None
         for number, key, at in rows.values_list("order_no", "idempotency_key", "settled_at"):
             found[number] = key, at
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running sale of `stock` units, as what shoppers race for (`bench.measuring.cells.Race`)."""
+
+    sale: FlashSale
+    way: Way
+    stock: int
+    limit: int
+
+    def requests(
+        self, shoppers: Path, *, run: str, acknowledged: Path | None, clicks: int = 1
+    ) -> Purchases:
+        return purchases(self.sale, shoppers, run=run, acknowledged=acknowledged, clicks=clicks)
+
+    def wait_settled(self) -> int:
+        return wait_settled(self.sale)
+
+    def outcome(self, sent: Purchases) -> Outcome:
+        return outcome(self.sale, loaded=self.stock, limit=self.limit, given=sent.numbers())
+
+    def settling(self, sent: Purchases, run: Answers) -> Settling:
+        return settling(self.sale, self.way, run, name=sent.run)
+
+    def last_settled(self, run: Answers) -> float:
+        return last_settled(self.sale, run)
+
+    def end(self) -> None:
+        end(self.sale)
 
 
 def end(*sales: FlashSale) -> None:

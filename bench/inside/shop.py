@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 from uuid import uuid4
 
-from django.db.models import Count, OuterRef, Subquery, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework_simplejwt.tokens import AccessToken
@@ -26,6 +27,9 @@ from shop.pools.models import Pool
 TOKEN_LIFETIME = timedelta(hours=2)
 BATCH = 1_000
 COMMITS = 200
+# Until everything that was accepted is settled, at most.
+SETTLE_SECONDS = 60.0
+LOOK_SECONDS = 0.02
 
 _http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -55,6 +59,13 @@ def write_shoppers(file: Path, *, count: int) -> None:
     file.write_text("".join(lines))
 
 
+def users_of(file: Path) -> list[int]:
+    """The users of a file of shoppers, in its order."""
+    addresses = [int(line.split()[1]) for line in file.read_text().splitlines()]
+    owners = dict(Address.objects.filter(pk__in=addresses).values_list("pk", "user_id"))
+    return [owners[address] for address in addresses]
+
+
 def fresh_sku(*, strategy: str, stock: int) -> Sku:
     """A new SKU on sale, its units taken by `strategy`."""
     return sku_create(
@@ -81,13 +92,28 @@ def tally(sku: Sku, *, loaded: int) -> Tally:
     return Tally(loaded=loaded, available=available, orders=orders, units=int(units))
 
 
+def wait_until_none(pending: QuerySet[Any]) -> int:
+    """Waits until there are no such rows any more; returns how many there still are."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while left := pending.count():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_SECONDS)
+    return left
+
+
 def lost(order_nos: Iterable[str]) -> int:
     """How many of the order numbers that clients were given the database does not hold; a number
     given twice counts as one lost order."""
-    given = list(order_nos)
+    return not_stored(order_nos, Order.objects.all(), "order_no")
+
+
+def not_stored(numbers: Iterable[str], rows: QuerySet[Any], column: str) -> int:
+    """How many of `numbers` no row has in this column; one that is there twice counts once."""
+    given = list(numbers)
     distinct = sorted(set(given))
     stored = sum(
-        Order.objects.filter(order_no__in=distinct[start : start + BATCH]).count()
+        rows.filter(**{f"{column}__in": distinct[start : start + BATCH]}).count()
         for start in range(0, len(distinct), BATCH)
     )
     return len(given) - stored

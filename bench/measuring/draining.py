@@ -10,7 +10,7 @@ from django.utils import timezone
 from bench.draining import Draining, Pace
 from bench.inside import sales, shop
 from bench.measuring.bench import Bench, progress
-from bench.measuring.sales import SHOPPERS
+from bench.measuring.cells import SHOPPERS
 from bench.sales import DIRECT, QUEUED, Outcome, Way
 from goods.sales.models import FlashSale
 from orders.models import Order

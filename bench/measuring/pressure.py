@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.inside import sales, shop
 from bench.load import Answers, Purchases, checkout
 from bench.measuring.bench import WARM_UP_SECONDS, Bench, progress
-from bench.measuring.sales import HIGH_LIMIT, HOT_STOCK, SHOPPERS, cell
+from bench.measuring.cells import HIGH_LIMIT, HOT_STOCK, SHOPPERS
+from bench.measuring.sales import cell
 from bench.pressure import Beside, Flood, Latency, Memory, Paced, Pressure
 from bench.sales import GATED_QUEUE
 from orders.rehearsal.figures import percentile
