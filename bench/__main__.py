@@ -1,9 +1,9 @@
 """`python -m bench`: a MariaDB, a Redis and the processes of the shop, measured and stopped again.
 
 Each part is measured by a process of its own (`measure`) on what is running then: web processes
-alone for ordinary checkout and the drain alone, all processes of `make stack` for flash sales, and
-all of them on a MariaDB with a far replica for slow commits. Nothing falls due meanwhile: an order
-that expires would give back what is counted.
+alone for ordinary checkout and the drain alone, all processes of `make stack` for flash sales and
+the lottery, and all of them on a MariaDB with a far replica for slow commits. No order falls due
+meanwhile: one that expires would give back what is counted.
 """
 
 import os
@@ -96,9 +96,10 @@ def _measured(given: Namespace) -> dict[str, str]:
 
         with shop.web():
             measure(options.CHECKOUT, options.DRAINING)
-            if {options.SALES, options.PRESSURE} & set(given.only):
+            with_workers = (options.SALES, options.PRESSURE, options.LOTTERY)
+            if set(with_workers) & set(given.only):
                 with shop.workers():
-                    measure(options.SALES, options.PRESSURE)
+                    measure(*with_workers)
         if options.COMMITS in given.only:
             say(f"Restarting MariaDB with a replica {REPLICA_MILLISECONDS:g} ms away ...")
             far = replica.far_away(mariadb, FOLDER / "replica", milliseconds=REPLICA_MILLISECONDS)

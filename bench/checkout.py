@@ -151,7 +151,7 @@ class Checkout:
     def as_dict(self) -> dict[str, Any]:
         return {
             "yardstick": [one.as_dict() for one in self.yardsticks],
-            "cells": [_cell_dict(c, self.yardstick(c.clients)) for c in self.cells],
+            "cells": [cell_dict(c, self.yardstick(c.clients)) for c in self.cells],
             "statements": list(self.statements),
         }
 
@@ -168,7 +168,8 @@ def _row(cell: Cell, bare: Yardstick) -> str:
     )
 
 
-def _cell_dict(cell: Cell, bare: Yardstick) -> dict[str, Any]:
+def cell_dict(cell: Cell, bare: Yardstick) -> dict[str, Any]:
+    """A cell for the results file, with its ratios to the yardstick."""
     return {
         "strategy": cell.strategy,
         "clients": cell.clients,

@@ -81,11 +81,12 @@ if shoppers_file then
 
   if acknowledged_file then
     local acknowledged = assert(io.open(acknowledged_file, "a"))
+    local numbered = '"' .. os.getenv("BENCH_NUMBER") .. '":"(%w+)"'
 
     function response(status, _, body)
       local code = tostring(status)
       if status == 201 or status == 202 then
-        local number = body:match('"order_no":"(%w+)"') or "none"
+        local number = body:match(numbered) or "none"
         if rate then
           acknowledged:write(string.format("%s %.6f\n", number, now()))
         else

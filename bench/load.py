@@ -96,9 +96,9 @@ class Purchases:
     """What clients buy: POSTs of `body` to `path`, ADDRESS in it replaced by the shopper's own.
 
     `shoppers` is a file of "token address" lines; `clicks` requests are each one's before it is the
-    next one's turn. `run` makes this run's keys its own: they are `run`-1, `run`-2 and so on.
-    Acknowledged order numbers are added to the file `acknowledged`; without one no answer is looked
-    at.
+    next one's turn. `run` makes this run's keys its own: they are `run`-1, `run`-2 and so on. The
+    numbers of what the shop acknowledged (`number`: what an answer calls them) are added to the
+    file `acknowledged`; without one no answer is looked at.
     """
 
     shoppers: Path
@@ -107,13 +107,14 @@ class Purchases:
     run: str
     acknowledged: Path | None
     clicks: int = 1
+    number: str = "order_no"
 
     def numbers(self) -> list[str]:
-        """The order numbers that the shop has acknowledged."""
+        """The numbers that the shop has acknowledged."""
         return [line.split()[0] for line in self._lines()]
 
     def answered_at(self) -> dict[str, float]:
-        """Order number -> when it was acknowledged, in seconds since 1970. After a paced run."""
+        """Number -> when it was acknowledged, in seconds since 1970. After a paced run."""
         return {number: float(at) for number, at in (line.split() for line in self._lines())}
 
     def _lines(self) -> list[str]:
@@ -189,6 +190,7 @@ def _env(purchases: Purchases) -> dict[str, str]:
         "BENCH_BODY": purchases.body,
         "BENCH_RUN": purchases.run,
         "BENCH_CLICKS": str(purchases.clicks),
+        "BENCH_NUMBER": purchases.number,
     }
     if purchases.acknowledged is not None:
         env["BENCH_ACKNOWLEDGED"] = str(purchases.acknowledged)

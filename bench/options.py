@@ -5,15 +5,16 @@ from pathlib import Path
 
 from deploy.local.processes import ROOT, VAR
 
-CHECKOUT, DRAINING, SALES, PRESSURE, COMMITS = (
+CHECKOUT, DRAINING, SALES, PRESSURE, LOTTERY, COMMITS = (
     "checkout",
     "drain",
     "sales",
     "pressure",
+    "lottery",
     "commits",
 )
 # In the order in which they are measured.
-PARTS = (CHECKOUT, DRAINING, SALES, PRESSURE, COMMITS)
+PARTS = (CHECKOUT, DRAINING, SALES, PRESSURE, LOTTERY, COMMITS)
 RESULTS = ROOT / "bench" / "results" / "latest.json"
 # Of a run that left parts out, which must not replace one that did not.
 PARTIAL = VAR / "bench.json"

@@ -8,10 +8,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.chart import Bar, Group, bar_chart
-from bench.options import CHECKOUT, COMMITS, DRAINING, PARTS, PRESSURE, RESULTS, SALES
+from bench.options import CHECKOUT, COMMITS, DRAINING, LOTTERY, PARTS, PRESSURE, RESULTS, SALES
 from deploy.local.processes import ROOT, LocalError, say
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -79,10 +80,12 @@ def _sections(figures: Figures) -> Iterator[str]:
     yield f"All {right} lines about correctness hold: nothing oversold, lost, doubled or left over."
     yield "### Flash sales"
     yield "![Orders settled per second](benchmarks.svg)"
-    yield _sales(figures[SALES])
+    yield _cells(figures[SALES]["yardstick"], figures[SALES]["cells"])
     yield _sold_out(figures[SALES])
     yield "### Under pressure"
     yield from _pressure(figures[PRESSURE])
+    yield "### Lottery"
+    yield from _lottery(figures[LOTTERY])
     yield "### The drain alone"
     yield _table(
         ("one process", "orders", "per s"),
@@ -100,19 +103,19 @@ def _sections(figures: Figures) -> Iterator[str]:
     yield _checkout(figures[CHECKOUT])
 
 
-def _sales(figures: Figures) -> str:
-    bare = {one["clients"]: one for one in figures["yardstick"]}
+def _cells(yardsticks: Iterable[Figures], cells: Sequence[Figures]) -> str:
     rows: list[Sequence[str]] = []
-    for clients, one in bare.items():
+    for one in yardsticks:
+        clients = one["clients"]
         rows.append(
             ("yardstick", f"{clients}", f"{one['per_second']:,.0f}", "", "", "", *_ms(one), "")
         )
-        rows += [_sale(cell) for cell in figures["cells"] if cell["clients"] == clients]
+        rows += [_cell(cell) for cell in cells if cell["clients"] == clients]
     head = ("way", "clients", "accepted/s", "settled/s", "of yardstick", "drain s")
     return _table((*head, "answer p50 / p99 ms", "click to settled p50 / p99 ms"), rows)
 
 
-def _sale(cell: Figures) -> Sequence[str]:
+def _cell(cell: Figures) -> Sequence[str]:
     return (
         cell["way"],
         f"{cell['clients']}",
@@ -126,12 +129,20 @@ def _sale(cell: Figures) -> Sequence[str]:
 
 
 def _sold_out(figures: Figures) -> str:
-    """What an order costs, and how long the sell-outs took, at the number of clients that has
-    both."""
-    cells = {cell["way"]: cell for cell in figures["cells"] if len(cell["rushes"]) > 1}
+    """At the number of clients that has both sell-outs."""
+    cells = [cell for cell in figures["cells"] if len(cell["rushes"]) > 1]
+    sold_out = (f"sell-out, {cells[0]['clients']} clients", "sell-out, larger")
+    return _costs("an order costs", figures["prices"], cells, sold_out)
+
+
+def _costs(
+    what: str, prices: Iterable[Figures], cells: Iterable[Figures], sold_out: Sequence[str]
+) -> str:
+    """What one costs, and how long the sell-outs took."""
+    by_way = {cell["way"]: cell for cell in cells}
     rows = []
-    for price in figures["prices"]:
-        cell = cells[price["way"]]
+    for price in prices:
+        cell = by_way[price["way"]]
         cpu = cell["cpu_us_per_order"]
         sold = [f"{rush['sold']:,} in {rush['seconds']:.1f} s" for rush in cell["rushes"]]
         rows.append(
@@ -143,10 +154,33 @@ def _sold_out(figures: Figures) -> str:
                 *sold,
             )
         )
-    clients = next(iter(cells.values()))["clients"]
     cpu_head = ("web us", "drains us", "MariaDB us", "Redis us")
-    head = ("an order costs", "SQL, web", "SQL, others", "Redis calls", *cpu_head)
-    return _table((*head, f"sell-out, {clients} clients", "sell-out, larger"), rows)
+    return _table((what, "SQL, web", "SQL, others", "Redis calls", *cpu_head, *sold_out), rows)
+
+
+def _lottery(figures: Figures) -> Iterator[str]:
+    sold = max(figures["checkouts"], key=lambda cell: float(cell["orders_per_second"]))
+    yield (
+        f"One share each, at {sold['clients']} clients. Ordinary checkout beside it:"
+        f" {sold['orders_per_second']:,.0f} orders/s ({sold['strategy']})."
+    )
+    yield _cells([figures["yardstick"]], figures["entries"])
+    yield _costs("an entry costs", figures["prices"], figures["entries"], ("sell-out",))
+    ends, draws = figures["ends"], figures["draws"]
+    yield _table(
+        ("at the ends of a period", "middle", "slowest"),
+        (
+            (what, *(f"{of(times):.1f} ms" for of in (median, max)))
+            for what, times in (
+                (f"opening one of {ends['shares']:,} shares", ends["opening_ms"]),
+                (f"{ends['numbers']:,} of its numbers, none known", ends["numbers_ms"]),
+            )
+        ),
+    )
+    yield (
+        f"{draws['drawn']} periods were sold out and drawn, and their proofs verified; a proof of"
+        f" {ends['proof_entries']:,} entries takes the verifier {ends['proof_seconds']:.1f} s."
+    )
 
 
 def _pressure(figures: Figures) -> Iterator[str]:

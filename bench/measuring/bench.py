@@ -59,6 +59,6 @@ class Bench:
         return Yardstick(clients, [before, self.yardstick(clients)])
 
 
-def progress(what: object, per_second: float) -> None:
+def progress(what: object, per_second: float, *, unit: str = "orders") -> None:
     """One line for whoever waits."""
-    print(f"  {what!s:34} {per_second:8,.0f} orders/s", flush=True)
+    print(f"  {what!s:34} {per_second:8,.0f} {unit}/s", flush=True)

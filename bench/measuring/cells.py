@@ -54,8 +54,9 @@ def cell(
     *,
     name: str,
     rushes: Callable[[], Sequence[Rush]] = tuple,
+    unit: str = "orders",
 ) -> Cell:
-    """A timed run of `race`, which is hot, and then the `rushes`."""
+    """A timed run of `race`, which is hot, and then the `rushes`. `unit`: what it hands out."""
     shoppers, acknowledged = bench.shoppers(SHOPPERS), bench.acknowledged(name)
     warm = race.requests(shoppers, run=f"{name}-warm", acknowledged=acknowledged)
     hot = race.requests(shoppers, run=f"{name}-run", acknowledged=acknowledged)
@@ -78,7 +79,7 @@ def cell(
         retries=shop.retries(bench.base) - retried,
         usage=usage,
     )
-    progress(f"{way}, {clients} clients, settled", measured.settled)
+    progress(f"{way}, {clients} clients, settled", measured.settled, unit=unit)
     return measured
 
 

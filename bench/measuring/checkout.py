@@ -20,12 +20,13 @@ def measure(bench: Bench) -> Checkout:
     yardsticks, cells = [], []
     for clients in bench.clients:
         before = bench.yardstick(clients)
-        cells += [_cell(bench, strategy, clients) for strategy in STRATEGIES]
+        cells += [cell(bench, strategy, clients) for strategy in STRATEGIES]
         yardsticks.append(bench.yardsticks(clients, before))
     return Checkout(yardsticks, cells, statements)
 
 
-def _cell(bench: Bench, strategy: str, clients: int) -> Cell:
+def cell(bench: Bench, strategy: str, clients: int) -> Cell:
+    """Checkout by one strategy at one number of clients, and the rush after it."""
     name = bench.run(strategy, clients)
     hot = shop.fresh_sku(strategy=strategy, stock=HOT_STOCK)
     scarce = shop.fresh_sku(strategy=strategy, stock=RUSH_STOCK)

@@ -11,12 +11,12 @@ import pytest
 from bench import page
 from bench.chart import Bar, Group, bar_chart
 from bench.checkout import OPTIMISTIC
-from bench.options import CHECKOUT, COMMITS, DRAINING, PRESSURE, SALES
+from bench.options import CHECKOUT, COMMITS, DRAINING, LOTTERY, PRESSURE, SALES
 from bench.report import Report
 from bench.sales import WAYS, Price, Sales
 from bench.verdict import Check, Part
 from deploy.local.processes import LocalError
-from tests.bench import test_checkout, test_pressure, test_series
+from tests.bench import test_checkout, test_lottery, test_pressure, test_series
 from tests.bench.figures import a_cell, a_rush, a_yardstick
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,6 +51,7 @@ def parts() -> dict[str, Part]:
         DRAINING: test_series.DRAINING,
         SALES: some_sales(),
         PRESSURE: test_pressure.A_RUN,
+        LOTTERY: test_lottery.a_run(),
         COMMITS: test_series.COMMITS,
     }
 
@@ -129,7 +130,7 @@ def test_every_table_of_the_page_has_rows_as_wide_as_its_head(tmp_path: Path) ->
     new = page.with_figures(f"{page.BEGIN}\n{page.END}", figures(tmp_path))
 
     tables = [block.splitlines() for block in new.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 9
+    assert len(tables) == 12
     for table in tables:
         assert len(table) > 2
         assert {line.count("|") for line in table} == {table[0].count("|")}
