@@ -9,11 +9,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.embedded")
 django.setup()
 
 from lottery.front import EntryDoor  # noqa: E402  # needs the settings
-from orders.front import SaleDoor  # noqa: E402  # likewise
+from lottery.packets.front import GrabDoor  # noqa: E402  # likewise
+from orders.front import SaleDoor  # noqa: E402
 from shop.api.front import Front  # noqa: E402
 from shop.api.wsgi import Handler  # noqa: E402
 
-application = Front(Handler(), [SaleDoor(), EntryDoor()])
+application = Front(Handler(), [SaleDoor(), EntryDoor(), GrabDoor()])
 
 # What is loaded by now stays: the collector need not walk it again and again while requests run.
 gc.collect()

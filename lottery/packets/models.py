@@ -20,6 +20,7 @@ POOL_KIND = "packet"
 QUEUE_KIND = "grabs"
 # 128 bits, as text that goes into any address. Short enough for the code of a mini-program.
 ID_LENGTH = 22
+ID_PATTERN = f"[A-Za-z0-9_-]{{{ID_LENGTH}}}"
 MOST_GREETING = 60
 
 

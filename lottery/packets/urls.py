@@ -3,13 +3,13 @@
 from django.urls import path, register_converter
 
 from lottery.packets import views
-from lottery.packets.models import ID_LENGTH
+from lottery.packets.models import ID_PATTERN
 
 
 class PacketIdConverter:
     """The form of a packet's id; anything else is no address, and costs no query."""
 
-    regex = f"[A-Za-z0-9_-]{{{ID_LENGTH}}}"
+    regex = ID_PATTERN
 
     def to_python(self, value: str) -> str:
         return value

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from lottery.packets import shown
+from lottery.packets.grabbed import grabbed
 from lottery.packets.grabbing import packet_grab
 from lottery.packets.serializers import (
     GrabbedSerializer,
@@ -85,16 +86,13 @@ class PacketGrabView(APIView):
     def post(self, request: Request, packet_id: str) -> Response:
         """One grab for each user. 200 says how much; 202 waits, and the packet says soon. A repeat
         is told what became of the first."""
-        grabbed = packet_grab(
+        grab = packet_grab(
             user_id=request.user.pk,
             public_id=packet_id,
             client_address=client_address(request),
         )
-        if grabbed.amount_fen is not None:
-            return Response(GrabbedSerializer(grabbed).data)
-        headers = {"Location": f"/api/v1/red-packets/{packet_id}", "Retry-After": "1"}
-        pending = PendingGrabSerializer({"status": "pending"})
-        return Response(pending.data, status=202, headers=headers)
+        found = grabbed(grab, public_id=packet_id)
+        return Response(found.data, status=found.status, headers=found.headers)
 
 
 class MyPacketsView(APIView):
