@@ -1,4 +1,4 @@
-"""Red packets and grabs for operators: facts to read, and one step each that calls a service.
+"""Red packets and grabs for operators: facts to read, and few steps that call a service.
 
 No form has a field for an amount, a state or a counter, and the seed is on no page.
 """
@@ -7,14 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -23,11 +20,11 @@ from lottery.packets import services
 from lottery.packets.models import ID_LENGTH, Grab, Packet
 from lottery.packets.selectors import grabbed_fen
 from lottery.packets.shown import Status, packet_status
-from shop.backoffice import Step, SteppedAdmin, money, money_column
-from shop.errors import Ended, Refusal, SoldOut
-from shop.errors import PermissionDenied as Disabled
+from shop.backoffice import GivenUpFilter, Step, SteppedAdmin, money, money_column
+from shop.errors import Ended, PermissionDenied, SoldOut
 from shop.forms import ConfirmForm
-from shop.pools.waiting import INTERNAL
+from shop.pools.figures import failure_words, gate_words, waiting_in, waits_words
+from shop.pools.waiting import INTERNAL, is_given_up
 
 STATUS_LABELS: Mapping[Status, "str | Promise"] = {
     Status.OPEN: _("open"),
@@ -35,21 +32,21 @@ STATUS_LABELS: Mapping[Status, "str | Promise"] = {
     Status.EXPIRED: _("expired"),
 }
 FAILURE_LABELS: Mapping[str, "str | Promise"] = {
-    SoldOut.code: _("none was left"),
-    Ended.code: _("the packet was over"),
-    Disabled.code: _("user is disabled"),
+    SoldOut.code: _("no slot was left"),
+    Ended.code: _("red packet was over"),
+    PermissionDenied.code: _("user is disabled"),
     INTERNAL: _("error of ours"),
 }
-PUBLIC_ID = re.compile(f"[A-Za-z0-9_-]{{{ID_LENGTH}}}")
+PUBLIC_ID = re.compile(f"[A-Za-z0-9_-]{{{ID_LENGTH}}}", re.ASCII)
 
 EXPIRE = Step(
     name="expire",
     title=_("Expire now"),
     about=_(
         "Nobody can grab from it any more. What waits is settled, then what nobody got goes back to"
-        " the sender. A packet that is over can't be opened again."
+        " the sender. A red packet that is over can't be opened again."
     ),
-    done=_("The packet is over."),
+    done=_("The red packet is over."),
     form=ConfirmForm,
     service=services.packet_end,
     is_offered=lambda packet: packet.ended_at is None,
@@ -63,45 +60,21 @@ RETRY = Step(
     service=services.grab_retry,
     is_offered=lambda grab: grab.failure == INTERNAL,
 )
-
-
-class SteppedFacts(SteppedAdmin):
-    """Facts whose steps ask nothing but to be confirmed."""
-
-    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
-        if not self.has_operate_permission(request):
-            raise PermissionDenied
-        fact: Any = self.get_object(request, unquote(object_id))
-        if fact is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        form = step.form(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            try:
-                step.service(fact, operator=request.user)
-            except Refusal as refusal:
-                messages.error(request, str(refusal.detail))
-            else:
-                messages.success(request, str(step.done))
-            return redirect(page, fact.pk)
-        return TemplateResponse(
-            request,
-            "admin/packets/step.html",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": step.title,
-                "about": step.about,
-                "fact": fact,
-                "form": form,
-            },
-        )
+DROP = Step(
+    name="drop",
+    title=_("Drop"),
+    about=_("The grab stays failed. It is no longer listed as one to look after."),
+    done=_("The grab stays failed, and is no longer one to look after."),
+    form=ConfirmForm,
+    service=services.grab_drop,
+    is_offered=lambda grab: grab.failure == INTERNAL and grab.attempts > 0,
+)
 
 
 @admin.register(Packet)
-class PacketAdmin(SteppedFacts):
+class PacketAdmin(SteppedAdmin):
     steps = (EXPIRE,)
-    change_form_template = "admin/packets/change_form.html"
+    called = "packet"
     list_display = (
         "public_id",
         "user",
@@ -114,7 +87,7 @@ class PacketAdmin(SteppedFacts):
     )
     list_prefetch = ("user", "pool")
     search_fields = ("public_id", "user__username")
-    search_help_text = _("A whole id of a packet or a whole user name.")
+    search_help_text = _("A whole id of a red packet or a whole user name.")
     fieldsets: Any = (  # the stubs know no callables as fields
         (None, {"fields": ("public_id", "user", "status_shown", "greeting")}),
         (
@@ -128,7 +101,7 @@ class PacketAdmin(SteppedFacts):
                 )
             },
         ),
-        (_("Slots"), {"fields": ("count", "grabbed", "placement", "gated")}),
+        (_("Slots"), {"fields": ("count", "grabbed", "placement", "waiting", "gate")}),
         (_("Time"), {"fields": ("created_at", "expires_at", "ended_at")}),
     )
     readonly_fields = tuple(field for _name, part in fieldsets for field in part["fields"])
@@ -141,38 +114,46 @@ class PacketAdmin(SteppedFacts):
             return rows.filter(public_id=term)
         return rows.filter(user__username=term)
 
+    # --- facts
+
     @admin.display(description=_("status"))
     def status_shown(self, packet: Packet) -> str:
         return str(STATUS_LABELS[packet_status(packet, taken=packet.pool.taken)])
 
-    @admin.display(description=_("grabbed"))
+    @admin.display(description=_("slots grabbed"))
     def grabbed(self, packet: Packet) -> int:
         return packet.pool.taken
 
-    @admin.display(description=_("grabbed"))
+    @admin.display(description=_("money grabbed"))
     def grabbed_money(self, packet: Packet) -> str:
         return money(grabbed_fen(packet))
 
-    @admin.display(description=_("gate"), boolean=True)
-    def gated(self, packet: Packet) -> bool:
-        return packet.pool.gated
+    @admin.display(description=_("pending grabs"))
+    def waiting(self, packet: Packet) -> int:
+        return waiting_in(Grab, [packet.queue_id]).get(packet.queue_id, 0)
 
+    @admin.display(description=_("gate against database"))
+    def gate(self, packet: Packet) -> str:
+        return gate_words(packet.pool)
 
-class GivenUpFilter(admin.SimpleListFilter):
-    """What the drain gave up, through the index over failures."""
+    # --- pages
 
-    title = _("to look after")
-    parameter_name = "look"
+    def standing(self, fact: Packet) -> str:
+        text = gettext("Red packet %(packet)s, %(status)s: %(grabbed)d of %(count)d are grabbed.")
+        return text % {
+            "packet": fact,
+            "status": self.status_shown(fact),
+            "grabbed": fact.pool.taken,
+            "count": fact.count,
+        }
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("failed", _("failed of an error of ours"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Grab]) -> QuerySet[Grab]:
-        return queryset.filter(failure=INTERNAL) if self.value() == "failed" else queryset
+    def links(self, request: HttpRequest, fact: Packet) -> Sequence[tuple["str | Promise", str]]:
+        address = reverse("admin:packets_grab_changelist")
+        return [(_("Grabs"), f"{address}?{PacketFilter.parameter_name}={fact}")]
 
 
 class PacketFilter(admin.SimpleListFilter):
-    """By the packet whose id the address names; its page links here."""
+    """By the red packet whose id the address names; its page links here."""
 
     title = _("red packet")
     parameter_name = "packet"
@@ -185,23 +166,31 @@ class PacketFilter(admin.SimpleListFilter):
         return queryset.filter(packet__public_id=self.value())
 
 
+class GivenUpGrabs(GivenUpFilter):
+    """Through the index over failures."""
+
+    def given_up(self) -> Q:
+        return is_given_up()
+
+
 @admin.register(Grab)
-class GrabAdmin(SteppedFacts):
-    steps = (RETRY,)
-    change_form_template = "admin/packets/change_form.html"
+class GrabAdmin(SteppedAdmin):
+    steps = (RETRY, DROP)
+    called = "grab"
     list_display = ("grab_no", "packet", "user", "status", "amount", "failure_shown", "created_at")
     list_prefetch = ("packet", "user", "slot")
-    list_filter = (GivenUpFilter, PacketFilter)
+    list_filter = (PacketFilter, GivenUpGrabs)
     search_fields = ("packet__public_id", "user__username")
-    search_help_text = _("A whole id of a packet or a whole user name.")
+    search_help_text = _("A whole id of a red packet or a whole user name.")
     fields = (
         "grab_no",
         "packet",
         "user",
         "status",
+        "waits",
+        "failure_shown",
         "amount",
         "place",
-        "failure_shown",
         "created_at",
     )
     readonly_fields = fields
@@ -210,6 +199,16 @@ class GrabAdmin(SteppedFacts):
         if PUBLIC_ID.fullmatch(term):
             return rows.filter(packet__public_id=term)
         return rows.filter(user__username=term)
+
+    # --- facts
+
+    @admin.display(description=_("queue"))
+    def waits(self, grab: Grab) -> str:
+        return waits_words(grab)
+
+    @admin.display(description=_("failure"))
+    def failure_shown(self, grab: Grab) -> str:
+        return failure_words(grab, labels=FAILURE_LABELS)
 
     @admin.display(description=_("amount"))
     def amount(self, grab: Grab) -> str:
@@ -220,12 +219,8 @@ class GrabAdmin(SteppedFacts):
         """From 1, as people count."""
         return grab.slot.place + 1 if hasattr(grab, "slot") else "-"
 
-    @admin.display(description=_("failure"))
-    def failure_shown(self, grab: Grab) -> str:
-        if not grab.failure:
-            return "-"
-        said = f"{FAILURE_LABELS.get(grab.failure, '')} ({grab.failure})".strip()
-        if grab.failure != INTERNAL:
-            return said
-        text = gettext("; given up after %(count)d attempts, why is in the worker's log")
-        return said + text % {"count": grab.attempts}
+    # --- pages
+
+    def standing(self, fact: Grab) -> str:
+        text = gettext("Grab %(grab)s, %(status)s.")
+        return text % {"grab": fact, "status": fact.get_status_display()}

@@ -15,7 +15,6 @@ from functools import partial
 
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
@@ -30,7 +29,7 @@ from shop.pools import services as pools
 from shop.pools.ending import end
 from shop.pools.models import Movement, Placement, Pool, Queue
 from shop.pools.tasks import drain_bell
-from shop.pools.waiting import INTERNAL
+from shop.pools.waiting import INTERNAL, drop_given_up
 from shop.transactions import run
 from shop.wallet import services as wallet
 from shop.wallet.models import Currency, House
@@ -203,22 +202,40 @@ def _ended(packet_id: int) -> bool:
 
 
 def grab_retry(grab: Grab, *, operator: User) -> None:
-    """Lets a grab that failed of an error of ours wait once more, as a new one. Raises Ended when
-    its packet is over, or when it has not failed like that."""
+    """Lets a given-up grab wait once more, as a new one. Raises Invalid (it did not fail of an
+    error of ours), Ended (its packet is over), Busy, Unavailable."""
 
-    def work() -> None:
-        rows = Grab.objects.filter(pk=grab.pk, status=Grab.State.FAILED, failure=INTERNAL)
-        queue_id = grab.packet.queue_id
-        is_open = Pool.objects.filter(pk=grab.packet.pool_id, open=True).exists()
-        if not is_open or not rows.update(
-            status=Grab.State.PENDING, failure="", attempts=0, queue=queue_id, created_at=Now()
-        ):
+    def work() -> int:
+        given_up = _given_up(grab)
+        packet = given_up.packet
+        if not Pool.objects.filter(pk=packet.pool_id, open=True).exists():
             raise Ended
-        LogEntry.objects.log_actions(operator.pk, [grab], CHANGE, "Tried again", single_object=True)
-        if grab.packet.pool.gated:
-            waits = {grab.user_id: -1}
-            raise_by = partial(gate.raise_by, grab.packet.pool_id, users=waits)
-            transaction.on_commit(raise_by, robust=True)
+        Grab.objects.filter(pk=grab.pk).update(
+            status=Grab.State.PENDING,
+            queue_id=packet.queue_id,
+            failure="",
+            attempts=0,
+            created_at=Now(),
+        )
+        LogEntry.objects.log_actions(
+            operator.pk, [given_up], CHANGE, "Tried again", single_object=True
+        )
+        # Its slot can't be had by others while it waits.
+        gate.hold_after_commit({(packet.pool_id, given_up.user_id): 1})
+        return packet.queue_id
 
-    run(work)
-    drain_bell.ring(grab.packet.queue_id)
+    drain_bell.ring(run(work))
+
+
+def grab_drop(grab: Grab, *, operator: User) -> None:
+    """Leaves a given-up grab as it is, and those to look after without it; dropping a dropped one
+    changes nothing. Raises Invalid, Busy, Unavailable."""
+    run(lambda: drop_given_up(_given_up(grab), operator=operator))
+
+
+def _given_up(grab: Grab) -> Grab:
+    """The grab, locked. Raises Invalid unless it failed of an error of ours."""
+    locked = Grab.objects.select_for_update().get(pk=grab.pk)
+    if (locked.status, locked.failure) != (Grab.State.FAILED, INTERNAL):
+        raise Invalid.field("", gettext("This did not fail of an error of ours."))
+    return locked

@@ -1,11 +1,10 @@
 """Operators' pages of red packets and grabs: facts that no form writes, and one step each."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
-from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,6 +15,7 @@ from lottery.packets.models import Grab, Packet, Slot
 from shop.pools.audit import audit
 from shop.pools.models import Pool
 from tests.factories import make_user
+from tests.kit.desk import listed, offered, page_of, said, shown
 from tests.kit.packets import amounts, expire, grab, make_packet, settle
 from tests.kit.wallets import balance
 
@@ -28,29 +28,6 @@ GRABS = reverse("admin:packets_grab_changelist")
 @pytest.fixture(autouse=True)
 def english(settings: Settings) -> None:
     settings.LANGUAGE_CODE = "en"
-
-
-@pytest.fixture
-def desk(client: Client) -> Client:
-    """The browser of an operator who may do everything."""
-    client.force_login(make_user("operator", is_staff=True, is_superuser=True))
-    return client
-
-
-def desk_of(*codenames: str) -> Client:
-    """The browser of an operator with these permissions only."""
-    clerk, client = make_user(is_staff=True), Client()
-    clerk.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client.force_login(clerk)
-    return client
-
-
-def page_of(row: Packet | Grab, step: str = "change") -> str:
-    return reverse(f"admin:packets_{row._meta.model_name}_{step}", args=[row.pk])
-
-
-def said(response: Any) -> list[str]:
-    return [str(message) for message in get_messages(response.wsgi_request)]
 
 
 def facts() -> list[Any]:
@@ -105,27 +82,21 @@ def test_grabs_are_found_by_packet_and_by_user(desk: Client, packet: Packet, ter
     grab(make_packet())
     term = packet.public_id if term == "public_id" else term
 
-    found = desk.get(GRABS, {"q": term}).context["cl"].result_list
-
-    assert [one.packet_id for one in found] == [packet.pk]
+    assert listed(desk, Grab, q=term) == [Grab.objects.get(packet=packet).pk]
 
 
 def test_packets_are_found_by_id_and_by_sender(desk: Client, packet: Packet) -> None:
     make_packet()
     for term in (packet.public_id, packet.user.username):
-        found = desk.get(PACKETS, {"q": term}).context["cl"].result_list
-        assert [one.pk for one in found] == [packet.pk]
-    assert not desk.get(PACKETS, {"q": "nobody"}).context["cl"].result_list
+        assert listed(desk, Packet, q=term) == [packet.pk]
+    assert listed(desk, Packet, q="nobody") == []
 
 
 def test_a_packet_s_own_grabs_and_those_to_look_after_are_lists(
     desk: Client, packet: Packet, given_up: Grab
 ) -> None:
-    own = desk.get(GRABS, {"packet": packet.public_id}).context["cl"].result_list
-    failed = desk.get(GRABS, {"look": "failed"}).context["cl"].result_list
-
-    assert [one.packet_id for one in own] == [packet.pk]
-    assert [one.pk for one in failed] == [given_up.pk]
+    assert listed(desk, Grab, packet=packet.public_id) == [Grab.objects.get(packet=packet).pk]
+    assert listed(desk, Grab, look="failed") == [given_up.pk]
 
 
 @pytest.mark.parametrize("page", [PACKETS, GRABS])
@@ -157,22 +128,23 @@ def test_no_form_writes_a_fact(desk: Client, packet: Packet) -> None:
 
 
 def test_expire_now_gives_back_what_nobody_got(desk: Client, packet: Packet) -> None:
-    assert page_of(packet, "expire") in desk.get(page_of(packet)).content.decode()
+    assert offered(desk, packet) == ["expire"]
     before = facts()
     assert desk.get(page_of(packet, "expire")).status_code == 200
     assert facts() == before
 
     answer = desk.post(page_of(packet, "expire"))
 
-    assert said(answer) == ["The packet is over."]
+    assert said(answer) == ["The red packet is over."]
     assert balance(packet.user) == 1_000 - sum(amounts(packet))
     assert LogEntry.objects.get().change_message == "Expired early"
-    assert page_of(packet, "expire") not in desk.get(page_of(packet)).content.decode()
+    assert offered(desk, packet) == []
     assert audit().broken == {}
 
 
 def test_try_again_lets_a_grab_wait_once_more(desk: Client, given_up: Grab) -> None:
-    assert "given up after 5 attempts" in desk.get(page_of(given_up)).content.decode()
+    assert "given up after 5 attempts" in shown(desk, given_up)["failure_shown"]
+    assert offered(desk, given_up) == ["retry", "drop"]
 
     answer = desk.post(page_of(given_up, "retry"))
 
@@ -183,23 +155,50 @@ def test_try_again_lets_a_grab_wait_once_more(desk: Client, given_up: Grab) -> N
     assert audit().broken == {}
 
 
+def test_drop_leaves_it_failed_and_out_of_the_list(desk: Client, given_up: Grab) -> None:
+    desk.post(page_of(given_up, "drop"))
+
+    assert listed(desk, Grab, look="failed") == []
+    assert "dropped by an operator" in shown(desk, given_up)["failure_shown"]
+    assert offered(desk, given_up) == ["retry"]
+    given_up.refresh_from_db()
+    assert given_up.failure == "internal"
+
+
 def test_what_can_not_be_done_is_said(desk: Client, given_up: Grab) -> None:
     expire(given_up.packet)
     desk.post(page_of(given_up.packet, "expire"))
 
-    assert said(desk.post(page_of(given_up, "retry")))[-1] == "This has ended."
+    answer = desk.post(page_of(given_up, "retry"))
+
+    assert "This has ended." in answer.content.decode()
+    given_up.refresh_from_db()
+    assert given_up.status == "failed"
 
 
-def test_who_may_only_look_can_do_nothing(packet: Packet, given_up: Grab) -> None:
-    before = facts()
-    looks = desk_of("view_packet", "view_grab")
-    acts_on_grabs = desk_of("change_grab")
+@pytest.mark.parametrize(
+    ("permissions", "may_expire", "may_retry"),
+    [
+        (["view_packet", "view_grab"], False, False),
+        (["change_grab"], False, True),
+        (["change_packet"], True, False),
+    ],
+)
+def test_each_step_has_its_permission(
+    desk_of: Callable[..., Client],
+    packet: Packet,
+    given_up: Grab,
+    permissions: list[str],
+    may_expire: bool,
+    may_retry: bool,
+) -> None:
+    clerk, before = desk_of(*permissions), facts()
 
-    assert looks.get(page_of(packet)).status_code == 200
-    for client in (looks, acts_on_grabs):
-        assert client.post(page_of(packet, "expire")).status_code == 403
-    assert looks.post(page_of(given_up, "retry")).status_code == 403
-    assert page_of(packet, "expire") not in looks.get(page_of(packet)).content.decode()
+    for row, step, may in ((packet, "expire", may_expire), (given_up, "retry", may_retry)):
+        assert clerk.get(page_of(row, step)).status_code == (200 if may else 403)
+        if not may:
+            assert clerk.post(page_of(row, step)).status_code == 403
+
     assert facts() == before
     assert Client().post(page_of(packet, "expire")).status_code == 302
 

@@ -627,9 +627,23 @@ def test_an_operator_may_try_it_again(given_up: tuple[Packet, list[User]]) -> No
     assert Counter(fates(packet, crowd)) == {"confirmed": 3}
     assert balance(crowd[1]) == packet_terms(packet.pk).amounts[2]
     assert LogEntry.objects.get().change_message == "Tried again"
-    with pytest.raises(Ended):
-        services.grab_retry(failed, operator=operator)
     assert audit().broken == {}
+
+
+def test_only_what_failed_of_an_error_of_ours_is_tried_again(settings: Settings) -> None:
+    settings.RED_PACKET_PLACEMENT = "queued"
+    packet, crowd = make_packet(slots=1), users(2)
+    for user in crowd:
+        grab(packet, user)
+    settle(packet)
+
+    for row in Grab.objects.all():
+        for step in (services.grab_retry, services.grab_drop):
+            with pytest.raises(Invalid):
+                step(row, operator=crowd[0])
+
+    assert fates(packet, crowd) == ["confirmed", "sold_out"]
+    assert not LogEntry.objects.exists()
 
 
 def test_of_a_packet_that_is_over_nothing_is_tried_again(
