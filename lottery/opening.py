@@ -39,6 +39,15 @@ FIRST_NUMBER = 1_000_002
 MOST_SHARES = 10**9
 # A period that sells out at this price is far below what a wallet can count.
 MOST_PRICE = 10**9
+# Characters of the columns of texts.
+LONGEST = {
+    "prize_title": 120,
+    "prize_title_en": 120,
+    "prize_image": 500,
+    "public_number_source": 200,
+}
+# Calendars of programs end not long after.
+LAST_YEAR = 9_000
 # Nobody: whose the prize is, is not known before the draw.
 NOBODY = 0
 
@@ -161,7 +170,7 @@ def _open(
     operator: "User | None" = None,
     previous: Period | None = None,
 ) -> Period:
-    beacon = plan.beacon or settings.LOTTERY_BEACON
+    beacon = beacon_of(plan)
 
     def work() -> Period:
         if previous is not None:
@@ -244,6 +253,11 @@ def period_rebuild_gate(period: Period, *, operator: "User") -> None:
     )
 
 
+def beacon_of(plan: PeriodPlan) -> str:
+    """The name of the beacon that the plan, or the shop's setting, chooses."""
+    return plan.beacon or str(settings.LOTTERY_BEACON)
+
+
 def _check(plan: PeriodPlan) -> None:
     if not _is_allowed(plan.currency):
         raise Invalid.field("currency", gettext("This shop sells shares for points only."))
@@ -253,23 +267,34 @@ def _check(plan: PeriodPlan) -> None:
         ("share_price", plan.share_price, MOST_PRICE),
         ("total_shares", plan.total_shares, MOST_SHARES),
         ("minimum_shares", plan.minimum_shares, plan.total_shares),
-        ("per_user_limit", plan.per_user_limit or 1, MOST_SHARES),
+        ("per_user_limit", plan.per_user_limit, MOST_SHARES),
         ("first_number", plan.first_number, MOST_SHARES),
+        ("serial", plan.serial, MOST_SHARES),
     ):
-        if not 1 <= number <= most:
+        if number is not None and not 1 <= number <= most:
             raise Invalid.field(field, gettext("From 1 to %(most)d.") % {"most": most})
+    for field, longest in LONGEST.items():
+        if len(getattr(plan, field)) > longest:
+            raise Invalid.field(field, gettext("At most %(most)d characters.") % {"most": longest})
+    _check_draw(plan)
+    if plan.gated and not gate.configured():
+        raise Invalid.field("gated", gettext("This shop has no Redis for gates."))
+
+
+def _check_draw(plan: PeriodPlan) -> None:
+    """When it will be drawn, and by what."""
     if plan.ends_at is not None and plan.ends_at <= timezone.now():
         raise Invalid.field("ends_at", gettext("A period must end in the future."))
+    if plan.ends_at is not None and plan.ends_at.year > LAST_YEAR:
+        raise Invalid.field("ends_at", gettext("A year up to %(most)d.") % {"most": LAST_YEAR})
     if plan.scheme == Scheme.CLASSIC and plan.ends_at is not None:
         message = gettext("The classic formula is for periods that are sold out: without an end.")
         raise Invalid.field("scheme", message)
     if plan.scheme == Scheme.CLASSIC and not plan.public_number_source.strip():
         message = gettext("Say, before anybody can know it, which public number will be used.")
         raise Invalid.field("public_number_source", message)
-    if plan.scheme == Scheme.COMMIT_BEACON and plan.beacon not in ("", *CHOICES):
+    if plan.scheme == Scheme.COMMIT_BEACON and beacon_of(plan) not in CHOICES:
         raise Invalid.field("beacon", gettext("There is no such beacon."))
-    if plan.gated and not gate.configured():
-        raise Invalid.field("gated", gettext("This shop has no Redis for gates."))
 
 
 def _terms(plan: PeriodPlan, beacon: str) -> Terms:

@@ -1,23 +1,21 @@
 """Schedules a flash sale from the command line; what that means is `sale_schedule`'s business."""
 
 import json
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from goods.models import Sku
 from goods.sales.models import FlashSale, Protection
 from goods.sales.selectors import sale_get
 from goods.sales.services import SalePlan, sale_schedule
+from shop.commandline import PlanCommand, end_of, faults, is_gated, moment, reference_of, shown
 from shop.errors import InsufficientStock, Invalid, Refusal
-from shop.pools import gate
 from shop.pools.models import Placement, Strategy
 
 HELP = """\
@@ -46,12 +44,8 @@ OPTIONS = {
 }
 
 
-class Command(BaseCommand):
+class Command(PlanCommand):
     help = HELP
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("code", metavar="SKU_CODE", help="what is sold")
@@ -59,9 +53,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--units", metavar="UNITS", type=int, required=True, help="set apart for the sale"
         )
-        parser.add_argument("--starts", metavar="MOMENT", type=_moment, help="default: now")
+        parser.add_argument("--starts", metavar="MOMENT", type=moment, help="default: now")
         end = parser.add_mutually_exclusive_group(required=True)
-        end.add_argument("--ends", metavar="MOMENT", type=_moment)
+        end.add_argument("--ends", metavar="MOMENT", type=moment)
         end.add_argument(
             "--for", metavar="MINUTES", type=float, dest="minutes", help="counted from the start"
         )
@@ -70,22 +64,12 @@ class Command(BaseCommand):
             "--limit", metavar="N", type=int, default=1, help="units one shopper may have (1)"
         )
         limit.add_argument("--no-limit", action="store_true", help="any number of them")
-        self._add_terms(parser)
-        parser.add_argument(
-            "--reference", default="", help="up to 64 characters that name this sale for ever"
-        )
-        parser.add_argument("--json", action="store_true", help="for machines")
-
-    def _add_terms(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--placement", choices=Placement.values, default=Placement.QUEUED.value)
         parser.add_argument("--protection", choices=Protection.values, default=Protection.NONE)
-        parser.add_argument(
-            "--strategy",
-            choices=[name for name in Strategy.values if name],
-            default=Strategy.DEFAULT.value,
-            help="default: the shop's setting",
-        )
-        parser.add_argument("--gate", choices=["on", "off"], help="default: on where there is one")
+        self.add_pool_terms(parser)
+        self._add_rates(parser)
+        self.add_answer(parser, what="sale")
+
+    def _add_rates(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--concurrency",
             metavar="N",
@@ -103,21 +87,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         plan = _plan(options)
-        if len(options["reference"]) > 64 or not options["reference"].isprintable():
-            raise CommandError("--reference is up to 64 printable characters.")
         try:
-            sale = sale_schedule(plan, reference=options["reference"])
+            sale = sale_schedule(plan, reference=reference_of(options))
         except InsufficientStock as refusal:
             raise CommandError(
                 f"{plan.sku.code} has only {refusal.data['available']} units in stock. Nothing was"
                 " changed; take fewer --units, or load more with seed_stock."
             ) from refusal
         except Invalid as refusal:
-            faults = [
-                f"{OPTIONS.get(fault['field'], fault['field'])}: {fault['message']}"
-                for fault in refusal.data["errors"]
-            ]
-            raise CommandError(" ".join([*faults, "Nothing was changed."])) from refusal
+            raise CommandError(faults(refusal, OPTIONS)) from refusal
         except Refusal as refusal:
             raise CommandError(
                 f"{refusal.detail} Look at the list of sales before you run it again."
@@ -143,16 +121,9 @@ def _plan(options: Mapping[str, Any]) -> SalePlan:
     if sku is None:
         raise CommandError(f"No SKU has the code {options['code']}. The admin lists them.")
     starts_at = options["starts"] or timezone.now()
-    ends_at = options["ends"]
-    if ends_at is None:
-        if not 0 < options["minutes"] < timedelta.max.total_seconds() / 60:
-            raise CommandError("--for is a number of minutes above 0.")
-        try:
-            ends_at = starts_at + timedelta(minutes=options["minutes"])
-        except OverflowError as error:
-            raise CommandError("--for ends beyond all calendars.") from error
-    if ends_at <= timezone.now():
-        raise CommandError(f"--ends is over: {ends_at.isoformat()}.")
+    ends_at = end_of(options, starts_at=starts_at)
+    if ends_at is None:  # one of the two is required
+        raise CommandError("--ends or --for says when it ends.")
     return SalePlan(
         sku=sku,
         price_fen=options["price_fen"],
@@ -163,7 +134,7 @@ def _plan(options: Mapping[str, Any]) -> SalePlan:
         protection=Protection(options["protection"]),
         placement=Placement(options["placement"]),
         strategy=Strategy(options["strategy"]),
-        gated=options["gate"] == "on" if options["gate"] else gate.configured(),
+        gated=is_gated(options),
         concurrency_limit=options["concurrency"],
         rate_per_user=options["rate_per_user"],
         rate_per_address=options["rate_per_address"],
@@ -179,24 +150,11 @@ def _told(sale: Any) -> dict[str, Any]:
         "sku_code": sale.sku.code,
         "price_fen": sale.price_fen,
         "total": sale.total,
-        "starts_at": timezone.localtime(sale.starts_at).isoformat(timespec="seconds"),
-        "ends_at": timezone.localtime(sale.ends_at).isoformat(timespec="seconds"),
+        "starts_at": shown(sale.starts_at),
+        "ends_at": shown(sale.ends_at),
         "status": str(sale.status_now),
         "placement": sale.placement,
         "gated": sale.pool.gated,
         "protection": sale.protection,
         "per_user_limit": sale.pool.per_user_limit,
     }
-
-
-def _moment(text: str) -> datetime:
-    """A moment as it is typed, in the shop's time zone unless it says otherwise."""
-    if text == "now":
-        return timezone.now()
-    try:
-        moment = parse_datetime(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text}: {error}") from error
-    if moment is None:
-        raise ArgumentTypeError(f"{text} is not a moment such as 2026-11-11T20:00")
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
