@@ -104,9 +104,7 @@ def test_the_command_prints_a_line_with_figures_for_each_promise(
 
     assert code == 0
     verdicts = [line for line in text.splitlines() if not line.startswith(" ")]
-    assert [line.split()[:2] for line in verdicts] == [
-        [str(n), "ok"] for n in (1, 2, 3, 5, 6, 7, 8, 9)
-    ]
+    assert [line.split()[:2] for line in verdicts] == [[str(n), "ok"] for n in range(1, 10)]
     assert "pools=1 available=18 taken=2" in text
 
 
