@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from math import isqrt
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 # Importing py_ecc raises the recursion limit; a text nested deeply enough would then crash us.
 _LIMIT = sys.getrecursionlimit()
@@ -563,7 +563,7 @@ def parse(text: bytes) -> Any:
     if len(text) > MAX_BYTES:
         raise Wrong(f"more than {MAX_BYTES} bytes")
     try:
-        return json.loads(text.decode(), object_pairs_hook=_members, parse_constant=_constant)
+        return json.loads(text.decode(), object_pairs_hook=_members)
     except UnicodeDecodeError as error:
         raise Wrong("not UTF-8") from error
     except RecursionError as error:
@@ -576,10 +576,6 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
         raise Wrong("a member occurs twice in one object")
     return dict(pairs)
-
-
-def _constant(name: str) -> NoReturn:
-    raise Wrong(f"{name} is not JSON")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -79,6 +79,13 @@ def test_the_last_fifty_decide_in_whatever_order_they_come(times, public_number,
     assert [clock_digits(time) for time in last_buy_times(times)] == [clock_digits(t) for t in last]
 
 
+def test_of_more_buy_times_the_last_fifty_count():
+    times = buy_times(200)
+    assert last_buy_times(times) == last_buy_times(sorted(times)[150:])
+    assert number_of(times, 0, total=10**9) == number_of(sorted(times)[150:], 0, total=10**9)
+    assert number_of(times, 0, total=10**9) != number_of(sorted(times)[149:199], 0, total=10**9)
+
+
 @pytest.mark.parametrize("public_number", [-1, 100_000, 1.0, "12345", True, None])
 def test_a_public_number_has_five_digits(public_number):
     with pytest.raises(ValueError, match="five digits"):

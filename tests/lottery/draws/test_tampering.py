@@ -187,6 +187,10 @@ def overlap(said):
     said["entries"][4][2] += 1
 
 
+def shift(said):
+    said["entries"][4][1] -= 1
+
+
 def sell_more_than_there_are(said):
     said["entries"][-1][2] += 1_000
     said["shares_sold"] += 1_000
@@ -236,6 +240,7 @@ def not_independent(said):
     [
         (drop_entry, {"entries"}),
         (overlap, {"entries"}),
+        (shift, {"entries"}),
         (sell_more_than_there_are, {"entries"}),
         (count_one_more, {"entries"}),
         (one_number_twice, {"entries"}),
