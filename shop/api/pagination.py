@@ -154,17 +154,31 @@ class Keyset(_Pages):
         self, queryset: QuerySet[Any], request: Request, view: "APIView | None" = None
     ) -> Sequence[Any]:
         """The page's rows by descending id, in two queries. Raises ValidationError."""
+        return self.paginate([queryset], request)
+
+    def paginate(self, parts: Sequence[QuerySet[Any]], request: Request) -> Sequence[Any]:
+        """As `paginate_queryset`, for rows that are read part by part, each by its own index, and
+        merged by id: two queries for each of the few parts. Raises ValidationError."""
         wanted = self._parameters(request)
         size = wanted["page_size"]
-        self.count = queryset.count()
+        self.count = sum(part.count() for part in parts)
         if "after" in wanted:
-            newer = queryset.filter(pk__gt=wanted["after"]).order_by("pk")[: size + 1]
-            rows = list(newer)
+            newer = [
+                row
+                for part in parts
+                for row in part.filter(pk__gt=wanted["after"]).order_by("pk")[: size + 1]
+            ]
+            rows = sorted(newer, key=lambda row: row.pk)[: size + 1]
             more_newer, more_older = len(rows) > size, wanted["after"] > 0
             rows = rows[:size][::-1]
         else:
             before = wanted.get("before", BIGINT_MAX)
-            rows = list(queryset.filter(pk__lt=before).order_by("-pk")[: size + 1])
+            older = [
+                row
+                for part in parts
+                for row in part.filter(pk__lt=before).order_by("-pk")[: size + 1]
+            ]
+            rows = sorted(older, key=lambda row: -row.pk)[: size + 1]
             more_newer, more_older = "before" in wanted, len(rows) > size
             rows = rows[:size]
         if rows and more_newer:

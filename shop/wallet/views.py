@@ -35,5 +35,5 @@ class PostingsView(APIView):
         query.is_valid(raise_exception=True)
         postings = selectors.postings_of(request.user, **query.validated_data)
         pages = self.pagination_class()
-        page = pages.paginate_queryset(postings, request, view=self)
+        page = pages.paginate(postings, request)
         return pages.get_paginated_response(PostingSerializer(page, many=True).data)

@@ -74,22 +74,34 @@ def test_an_odd_query_is_invalid(client: APIClient, query: dict[str, str]) -> No
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-def test_pages_follow_each_other(client: APIClient, shopper: User) -> None:
-    for amount in range(1, 6):
-        fund(shopper, amount, currency="points" if amount % 2 else "cny")
+@pytest.mark.parametrize("size", [1, 2, 3, 6, 7])
+@pytest.mark.parametrize("currencies", ["cpcpcp", "cccppp", "ccpccc", "pppppp"])
+def test_pages_follow_each_other_there_and_back(
+    client: APIClient, shopper: User, size: int, currencies: str
+) -> None:
+    for number, letter in enumerate(currencies, start=1):
+        fund(shopper, number, currency="points" if letter == "p" else "cny")
 
-    first = client.get(POSTINGS, {"page_size": 2}).json()
-    second = client.get(first["next"]).json()
-    third = client.get(second["next"]).json()
+    address, there = f"{POSTINGS}?page_size={size}", []
+    while address:
+        page = client.get(address).json()
+        assert page["count"] == 6
+        there.append([row["amount"] for row in page["results"]])
+        address, last = page["next"], page
+    back, address = [there[-1]], last["previous"]
+    while address:
+        page = client.get(address).json()
+        back.append([row["amount"] for row in page["results"]])
+        address = page["previous"]
 
-    pages = [[row["amount"] for row in page["results"]] for page in (first, second, third)]
-    assert pages == [[5, 4], [3, 2], [1]]
-    assert third["next"] is None
-    assert client.get(third["previous"]).json()["results"] == second["results"]
+    newest_first = [6, 5, 4, 3, 2, 1]
+    assert there == [newest_first[at : at + size] for at in range(0, 6, size)]
+    assert back == there[::-1]
 
 
 def test_a_page_costs_the_same_however_many_rows_it_has(client: APIClient, shopper: User) -> None:
-    fund(shopper, 1)
+    for currency in ("cny", "points"):
+        fund(shopper, 1, currency=currency)
     with CaptureQueriesContext(connection) as one:
         client.get(POSTINGS)
     for _ in range(10):
@@ -97,7 +109,8 @@ def test_a_page_costs_the_same_however_many_rows_it_has(client: APIClient, shopp
     with CaptureQueriesContext(connection) as many:
         client.get(POSTINGS)
 
-    assert len(one) == len(many)
+    # Who asks, their accounts, and for each of two: a count, the rows, their transactions.
+    assert len(one) == len(many) == 8
 
 
 @pytest.mark.parametrize("address", [WALLET, POSTINGS])
