@@ -144,7 +144,7 @@ def test_the_next_one_has_the_same_terms_and_as_much_time(settings: Settings) ->
 
 
 def test_a_period_is_followed_once() -> None:
-    period = make_period(total_shares=1)
+    period = make_period(total_shares=1, auto_renew=True)
     sell_out(period)
     periods_sweep()
 

@@ -34,6 +34,7 @@ def test_a_shop_in_order_keeps_every_promise(shop: Shop) -> None:
     }
     assert report.figures(2) == {
         "orders": 5,
+        "entries": 0,
         "pending": 0,
         "oldest_pending_seconds": 0,
         "unpaid": 1,
