@@ -54,7 +54,7 @@ class Standing:
 def standings(period: Period | None = None) -> Sequence[tuple[Any, Standing]]:
     """All periods that are over and wait for something, or this one, with what for; oldest
     first."""
-    waiting = is_due() | Q(status=Period.State.CLOSED) | is_owing()
+    waiting = Q(is_due() | Q(status=Period.State.CLOSED) | is_owing(), finished=False)
     periods = periods_now().filter(Q(pk=period.pk) if period else waiting)
     periods = periods.annotate(over_since=over_since(), is_owing=is_owing())
     return [(row, standing_of(row)) for row in periods.order_by("pk")]
@@ -64,7 +64,7 @@ def standing_of(period: Any) -> Standing:
     """Of a period that `standings` has read."""
     match period.status:
         case Period.State.DRAWN | Period.State.CANCELLED:
-            return _since(period, Wait.MONEY if period.is_owing else Wait.NOTHING, period.ends_at)
+            return _since(period, Wait.MONEY if period.is_owing else Wait.NOTHING, period.closed_at)
         case Period.State.OPEN:
             is_over = period.pool.available <= 0 or period.status_now != Period.State.OPEN
             return _since(period, Wait.CLOSE if is_over else Wait.END, period.over_since)

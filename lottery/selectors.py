@@ -112,15 +112,18 @@ def periods_now() -> QuerySet[Period]:
 def periods_page(*, status: str | None = None) -> QuerySet[Period]:
     """The periods that shoppers see, newest first; `status`: only those."""
     periods = periods_now().order_by("-pk")
-    # By the columns, which an index has, not by `status_now`, which none has.
+    return periods if status is None else periods.filter(is_now(status))
+
+
+def is_now(status: str) -> Q:
+    """In that state now: by the columns, which an index has, not by `status_now`, which none
+    has."""
     match status:
-        case None:
-            return periods
         case Period.State.OPEN:
-            return periods.filter(Q(ends_at=None) | Q(ends_at__gt=Now()), status=status)
+            return Q(Q(ends_at=None) | Q(ends_at__gt=Now()), status=status)
         case Period.State.CLOSED:
-            return periods.filter(Q(status=status) | IS_OVER)
-    return periods.filter(status=status)
+            return Q(status=status) | IS_OVER
+    return Q(status=status)
 
 
 def period_get(period_id: int) -> Period:
@@ -167,7 +170,8 @@ def draw_due_at(period: Period) -> datetime | None:
 
 
 def over_since() -> Any:
-    """Since when a period is over, or will be: its root's moment, its last share's, or its end."""
+    """Since when a period is over, or will be: from its root or its cancellation, its last share's
+    moment, or its end."""
     bought_last = Shares.objects.filter(pool=OuterRef("pool")).order_by("-first")
     return Case(
         When(closed_at__isnull=False, then=F("closed_at")),

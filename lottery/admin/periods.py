@@ -23,7 +23,7 @@ from lottery.figures import ENTRY_FAILURES, Wait, moment_words, standing_words, 
 from lottery.forms import OpenForm
 from lottery.models import Entry, Period
 from lottery.opening import period_open
-from lottery.selectors import draw_due_at, periods_now, winner_name
+from lottery.selectors import draw_due_at, is_now, periods_now, winner_name
 from lottery.steps import PERIOD_STEPS
 from shop.backoffice import PlannedAdmin, amount
 from shop.errors import InsufficientStock, Refusal
@@ -40,7 +40,7 @@ class StatusNowFilter(admin.SimpleListFilter):
         return Period.State.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(status_now=self.value()) if self.value() else queryset
+        return queryset.filter(is_now(self.value())) if self.value() else queryset
 
 
 @admin.register(Period)

@@ -12,7 +12,7 @@ from lottery.models import Entry, Period
 from shop.pools import gate
 from shop.pools.audit import audit
 from tests.factories import make_period, make_sku
-from tests.kit.periods import close, decide, later, sell
+from tests.kit.periods import close, let_pass, let_round_come, sell
 from tests.kit.units import counters
 
 pytestmark = pytest.mark.django_db
@@ -149,12 +149,12 @@ def test_what_is_due_is_done_and_told():
     decided = make_period(total_shares=1)
     winner = sell(decided)
     close(decided)
-    decide(decided)
+    let_round_come(decided)
     ended = make_period(
         minimum_shares=5, auto_renew=True, ends_at=timezone.now() + timedelta(hours=1)
     )
     entry = sell(ended, 2)
-    later(ended, by=timedelta(hours=2))
+    let_pass(ended, hours=2)
     sold_out = make_period(total_shares=2)
     sell(sold_out)
 
@@ -179,7 +179,7 @@ def test_a_beacon_that_does_not_answer_is_named(settings):
     period = make_period(total_shares=1, beacon="drand")
     sell(period)
     close(period)
-    decide(period)
+    let_round_come(period)
 
     [waiting, summary] = command("draw_due").splitlines()
 

@@ -135,8 +135,8 @@ def test_a_classic_period_waits_for_people_and_not_for_its_draw():
 def test_money_that_is_not_back_grows_old():
     period = make_period(minimum_shares=5, ends_at=timezone.now() + timedelta(hours=1))
     sell(period, 1)
-    ended = timezone.now() - timedelta(seconds=400)
-    Period.objects.update(status="cancelled", ends_at=ended)
+    cancelled_at = timezone.now() - timedelta(seconds=400)
+    Period.objects.update(status="cancelled", closed_at=cancelled_at)
 
     assert backlog()["oldest_unreturned_seconds"] == pytest.approx(400, abs=5)
     [(_period, standing)] = standings()
