@@ -1,9 +1,11 @@
 """Fixtures that every folder of tests may use. What only one of them needs lives there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.signals import request_started
+from django.db import close_old_connections
 from django.test import Client
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -12,8 +14,10 @@ from goods.sales import selectors as sales
 from lottery import selectors as periods
 from orders import pending, shield
 from shop.accounts.models import User
+from shop.api import front
 from shop.pools import gate, waiting
 from tests.factories import make_user
+from tests.kit.fronts import Long
 
 
 class JSONClient(APIClient):
@@ -79,3 +83,17 @@ def desk_of(client: Client) -> Callable[..., Client]:
         return client
 
     return browser
+
+
+@pytest.fixture
+def in_a_request(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As Django's own test client does: the test's connection stays open."""
+    request_started.disconnect(close_old_connections)
+    monkeypatch.setattr(front, "refresh_connection", lambda: None)
+    yield
+    request_started.connect(close_old_connections)
+
+
+@pytest.fixture
+def long() -> Long:
+    return Long()

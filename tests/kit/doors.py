@@ -1,4 +1,4 @@
-"""The two ways into a sale's orders: the front door, and the application behind it.
+"""The two ways to what is scarce: the front door, and the application behind it.
 
 Whoever asks must get the same answer from both; a `Door` is one of them, asked over HTTP."""
 
@@ -12,9 +12,9 @@ from django.test import RequestFactory
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from orders.front import SaleDoor
 from shop.accounts.models import User
 from shop.api.front import Front
+from tests.kit.offers import SALE_ORDERS, Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +44,36 @@ class Door:
     """Through `front`, which must answer by itself, or past it."""
 
     front: bool
+    offer: Offer = SALE_ORDERS
     # Sent along with each request.
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def post(
-        self, user: User, sale_id: int, body: Mapping[str, Any], *, key: str = "", **sent: str
+        self, user: User, target_id: int, body: Mapping[str, Any], *, key: str = "", **sent: str
     ) -> Reply:
-        """Asks for an order; `sent`: more headers."""
+        """Asks for an order of a sale, or an entry; `sent`: more headers."""
         headers = {
             "Authorization": f"Bearer {AccessToken.for_user(user)}",
             "Idempotency-Key": key or uuid4().hex,
             **self.headers,
             **sent,
         }
-        path = f"/api/v1/flash-sales/{sale_id}/orders"
+        path = self.offer.path(target_id)
         if self.front:
-            return _through_front(path, body, headers)
+            return _through_front(self.offer, path, body, headers)
         answer = APIClient().post(path, body, format="json", headers=headers)
         return Reply(answer.status_code, answer.json(), dict(answer.items()))
 
 
-def _through_front(path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+def _through_front(
+    offer: Offer, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
+) -> Reply:
     request = RequestFactory().post(
         path, json.dumps(body), content_type="application/json", headers=dict(headers)
     )
     started: list[tuple[str, list[tuple[str, str]]]] = []
     content = b"".join(
-        Front(_nobody, [SaleDoor()])(request.environ, lambda *said: started.append(said))
+        Front(_nobody, [offer.door()])(request.environ, lambda *said: started.append(said))
     )
     [(status, sent)] = started
     assert dict(sent)["Content-Length"] == str(len(content))
