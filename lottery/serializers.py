@@ -26,7 +26,7 @@ class EntryRequestSerializer(serializers.Serializer[Any]):
 class PeriodsQuery(serializers.Serializer[Any]):
     """What GET /lottery/periods understands."""
 
-    status = serializers.ChoiceField(choices=Period.State.choices, required=False)
+    status = serializers.ChoiceField(choices=Period.State.values, required=False)
 
 
 class PrizeSerializer(serializers.Serializer[Period]):
@@ -55,7 +55,7 @@ class DrawSerializer(serializers.Serializer[Period]):
     number = serializers.IntegerField()
     winner = serializers.SerializerMethodField(help_text="A nickname, shortened.")
     drawn_at = serializers.DateTimeField()
-    scheme = serializers.ChoiceField(choices=Scheme.choices)
+    scheme = serializers.ChoiceField(choices=Scheme.values)
 
     def get_winner(self, period: Period) -> str:
         return winner_name(period)
@@ -68,7 +68,7 @@ class PeriodSerializer(serializers.Serializer[Period]):
     id = serializers.IntegerField()
     serial = serializers.IntegerField()
     prize = PrizeSerializer(source="*")
-    currency = serializers.ChoiceField(choices=Currency.choices)
+    currency = serializers.ChoiceField(choices=Currency.values)
     share_price = serializers.IntegerField(help_text="In fen or points, by `currency`.")
     total_shares = serializers.IntegerField()
     sold_shares = serializers.IntegerField(source="pool.taken")
@@ -78,8 +78,8 @@ class PeriodSerializer(serializers.Serializer[Period]):
     )
     first_number = serializers.IntegerField()
     ends_at = serializers.DateTimeField(allow_null=True, help_text="null: when it is sold out.")
-    status = serializers.ChoiceField(source="status_now", choices=Period.State.choices)
-    scheme = serializers.ChoiceField(choices=Scheme.choices)
+    status = serializers.ChoiceField(source="status_now", choices=Period.State.values)
+    scheme = serializers.ChoiceField(choices=Scheme.values)
     commitment = serializers.CharField()
     terms = serializers.CharField(help_text="The canonical text that `commitment` binds.")
     root = serializers.CharField(help_text='Of its entries, once it is closed; before that "".')
@@ -115,11 +115,11 @@ class EntrySerializer(serializers.Serializer[Entry]):
 
     entry_no = serializers.CharField()
     period = serializers.IntegerField(source="period_id")
-    status = serializers.ChoiceField(choices=Entry.State.choices)
+    status = serializers.ChoiceField(choices=Entry.State.values)
     failure = serializers.SerializerMethodField()
     shares = serializers.SerializerMethodField(help_text="Wanted, until it is confirmed.")
     cost = serializers.SerializerMethodField(help_text="In `currency`; 0 where nothing was paid.")
-    currency = serializers.ChoiceField(source="period.currency", choices=Currency.choices)
+    currency = serializers.ChoiceField(source="period.currency", choices=Currency.values)
     numbers = serializers.SerializerMethodField(help_text="One for each share.")
     receipt = serializers.SerializerMethodField(help_text='"" until it is confirmed.')
     created_at = serializers.DateTimeField()
@@ -154,4 +154,4 @@ class AcceptedEntrySerializer(serializers.Serializer[Entry]):
     """In the queue: `GET /lottery/entries/{entry_no}` says soon what became of it."""
 
     entry_no = serializers.CharField()
-    status = serializers.ChoiceField(choices=Entry.State.choices)
+    status = serializers.ChoiceField(choices=Entry.State.values)
