@@ -24,7 +24,7 @@ from shop.ops.request_id import current_request_id
 
 SECRET = re.compile(
     r"authori[sz]ation|cookie|session|passw|secret|token|credential|signature|private|api_?key"
-    r"|phone|mobile|email|address|openid|nickname|remark",
+    r"|phone|mobile|email|address|openid|unionid|nickname|remark",
     re.IGNORECASE,
 )
 REDACTED = "[redacted]"
@@ -104,6 +104,8 @@ def configure(_config: Mapping[str, Any]) -> None:
                 # Scanners ask for any host; the answers are counted as 400.
                 "django.security.DisallowedHost": {"level": "CRITICAL"},
                 "_granian": to_root,
+                # Its lines hold whole addresses, and their queries secrets.
+                "urllib3": {"level": "WARNING"},
                 # billiard's, the worker's parent of processes; it switches propagation off.
                 "multiprocessing": {"handlers": ["stderr"], "propagate": False},
                 "celery.beat": ticking,
