@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "shop",
     "shop.accounts",
+    "shop.accounts.wechat",
     "shop.pools",
     "shop.wallet",
     "goods",
@@ -98,6 +99,18 @@ LOGIN_RATE_PER_NAME = (10, 300)
 LOGIN_RATE_PER_ADDRESS = (100, 300)
 # (new shoppers, seconds) allowed for one address; whole offices and phone networks share one.
 REGISTER_RATE_PER_ADDRESS = (100, 3600)
+# Mini-programs, appid -> secret. The first is the one of requests that name none; without any, the
+# addresses of WeChat do not exist.
+WECHAT_APPS: dict[str, str] = {
+    appid.strip(): secret.strip() for appid, secret in env.dict("WECHAT_APPS", default={}).items()
+}
+WECHAT_API_URL = env.str("WECHAT_API_URL", default="https://api.weixin.qq.com")
+# Seconds that a request waits for WeChat, and how many of one process do at once.
+WECHAT_SECONDS = env.float("WECHAT_SECONDS", default=5.0)
+WECHAT_AT_ONCE = env.int("WECHAT_AT_ONCE", default=3)
+# (codes, seconds) allowed for one address, and (phone numbers, seconds) for one shopper.
+WECHAT_RATE_PER_ADDRESS = (100, 300)
+PHONE_RATE_PER_USER = (10, 3600)
 
 # --- the API
 REST_FRAMEWORK = {

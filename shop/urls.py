@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         include(
             [
                 path("", include("shop.accounts.urls")),
+                path("", include("shop.accounts.wechat.urls")),
                 path("", include("shop.wallet.urls")),
                 path("", include("goods.urls")),
                 path("", include("orders.urls")),

@@ -36,7 +36,7 @@ HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
 # What requests look at; the rest is read when somebody asks. In the model's own order: `from_db`
 # goes by it, whatever order the names are in.
-FIELDS = ("id", "username", "is_active", "nickname")
+FIELDS = ("id", "username", "is_active", "nickname", "phone")
 _active_user = Select(
     lambda pk: User.objects.filter(pk=pk, is_active=True).order_by().values_list(*FIELDS)
 )

@@ -8,9 +8,16 @@ from shop.fields import ExactCharField
 
 
 class User(AbstractUser):
-    """A shopper or an operator. `nickname` is what other shoppers may see."""
+    """A shopper or an operator. `nickname` is what other shoppers may see, `phone` (+8613800000000,
+    "" for none) what WeChat vouched for and nobody sees whole."""
 
     nickname = models.CharField(_("nickname"), max_length=50, blank=True, default="")
+    phone = models.CharField(_("phone"), max_length=20, blank=True, default="", editable=False)
+
+    @property
+    def phone_shown(self) -> str | None:
+        """The phone number as people may see it: without the four digits before its last four."""
+        return f"{self.phone[:-8]}****{self.phone[-4:]}" if self.phone else None
 
 
 class Address(models.Model):

@@ -16,6 +16,12 @@ class UserSerializer(serializers.Serializer[Any]):
     nickname = serializers.CharField()
 
 
+class MeSerializer(UserSerializer):
+    phone = serializers.CharField(
+        source="phone_shown", allow_null=True, help_text="+86138****0000; null while none is known."
+    )
+
+
 class SessionSerializer(serializers.Serializer[Any]):
     access = serializers.CharField()
     refresh = serializers.CharField()

@@ -78,7 +78,7 @@ def register(request: HttpRequest, *, username: str, password: str) -> Session:
         if not is_duplicate(error):
             raise
         _refuse_username()
-    return _session(user)
+    return session_of(user)
 
 
 def _create_user(username: str, hashed: str) -> User:
@@ -102,7 +102,7 @@ def log_in(request: HttpRequest, *, username: str, password: str) -> Session:
     user = RateLimitedBackend().verified(request, username=username, password=password)
     if user is None:
         raise AuthenticationFailed
-    return _session(user)
+    return session_of(user)
 
 
 def refresh(*, token: str) -> Session:
@@ -119,7 +119,7 @@ def refresh(*, token: str) -> Session:
         if not is_duplicate(error):
             raise
         raise AuthenticationFailed from error
-    return _session(user)
+    return session_of(user)
 
 
 def _use_up(token: RefreshToken, user: User) -> None:
@@ -132,7 +132,8 @@ def _use_up(token: RefreshToken, user: User) -> None:
     BlacklistedToken.objects.create(token=outstanding)
 
 
-def _session(user: User) -> Session:
+def session_of(user: User) -> Session:
+    """A new pair of tokens for a user who has shown who they are, whichever way."""
     token = RefreshToken()
     token["user_id"] = str(user.pk)
     return Session(user=user, access=str(token.access_token), refresh=str(token))

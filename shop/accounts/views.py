@@ -14,11 +14,11 @@ from shop.accounts.serializers import (
     AddressRequestSerializer,
     AddressSerializer,
     LoginRequestSerializer,
+    MeSerializer,
     RefreshRequestSerializer,
     RegisterRequestSerializer,
     SessionSerializer,
     TokensSerializer,
-    UserSerializer,
 )
 from shop.api.pagination import PageNumbers
 from shop.errors import AuthenticationFailed, RateLimited
@@ -37,7 +37,7 @@ class RegisterView(PublicView):
     @extend_schema(request=RegisterRequestSerializer, responses={201: SessionSerializer})
     def post(self, request: Request) -> Response:
         """Registers a shopper and logs them in."""
-        fields = _valid(RegisterRequestSerializer, request)
+        fields = valid_fields(RegisterRequestSerializer, request)
         session = services.register(request._request, **fields)
         return Response(SessionSerializer(session).data, status=201)
 
@@ -48,7 +48,7 @@ class LoginView(PublicView):
     @extend_schema(request=LoginRequestSerializer, responses={200: SessionSerializer})
     def post(self, request: Request) -> Response:
         """Logs in by user name and password."""
-        fields = _valid(LoginRequestSerializer, request)
+        fields = valid_fields(LoginRequestSerializer, request)
         session = services.log_in(request._request, **fields)
         return Response(SessionSerializer(session).data)
 
@@ -59,7 +59,7 @@ class RefreshView(PublicView):
     @extend_schema(request=RefreshRequestSerializer, responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
         """A new pair of tokens for a refresh token, which is good for one use."""
-        fields = _valid(RefreshRequestSerializer, request)
+        fields = valid_fields(RefreshRequestSerializer, request)
         session = services.refresh(token=fields["refresh"])
         return Response(TokensSerializer(session).data)
 
@@ -67,10 +67,10 @@ class RefreshView(PublicView):
 class MeView(APIView):
     permission_classes = (IsAuthenticated,)
 
-    @extend_schema(responses={200: UserSerializer})
+    @extend_schema(responses={200: MeSerializer})
     def get(self, request: Request) -> Response:
-        """Who is logged in."""
-        return Response(UserSerializer(request.user).data)
+        """Who is logged in, and whether the shop knows their phone number."""
+        return Response(MeSerializer(request.user).data)
 
 
 class AddressListView(APIView):
@@ -87,7 +87,7 @@ class AddressListView(APIView):
     @extend_schema(request=AddressRequestSerializer, responses={201: AddressSerializer})
     def post(self, request: Request) -> Response:
         """A new address; the first one is the default."""
-        fields = _valid(AddressRequestSerializer, request)
+        fields = valid_fields(AddressRequestSerializer, request)
         is_default = fields.pop("is_default")
         address = services.address_create(user=request.user, text=fields, is_default=is_default)
         return Response(AddressSerializer(address).data, status=201)
@@ -104,7 +104,7 @@ class AddressView(APIView):
     @extend_schema(request=AddressRequestSerializer, responses={200: AddressSerializer})
     def put(self, request: Request, address_id: int) -> Response:
         """Replaces an address. The default one stays it until another is made the default."""
-        fields = _valid(AddressRequestSerializer, request)
+        fields = valid_fields(AddressRequestSerializer, request)
         is_default = fields.pop("is_default")
         address = services.address_update(
             user=request.user, address_id=address_id, text=fields, is_default=is_default
@@ -118,7 +118,8 @@ class AddressView(APIView):
         return Response(status=204)
 
 
-def _valid(serializer: type[Any], request: Request) -> dict[str, Any]:
+def valid_fields(serializer: type[Any], request: Request) -> dict[str, Any]:
+    """What the body says, checked. Raises REST framework's ValidationError."""
     fields = serializer(data=request.data)
     fields.is_valid(raise_exception=True)
     return dict(fields.validated_data)

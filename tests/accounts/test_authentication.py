@@ -124,7 +124,12 @@ def test_who_is_logged_in_costs_one_query(
     User.objects.update(nickname="小李")
     with django_assert_num_queries(1):
         answer = client.get("/api/v1/me")
-    assert answer.json() == {"id": shopper.pk, "username": "shopper", "nickname": "小李"}
+    assert answer.json() == {
+        "id": shopper.pk,
+        "username": "shopper",
+        "nickname": "小李",
+        "phone": None,
+    }
 
 
 def test_what_was_not_read_of_the_user_is_read_when_asked_for(shopper: User) -> None:

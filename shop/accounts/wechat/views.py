@@ -1,0 +1,22 @@
+"""WeChat over HTTP: views that translate, and nothing else."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shop.accounts.serializers import SessionSerializer
+from shop.accounts.views import PublicView, valid_fields
+from shop.accounts.wechat import services
+from shop.accounts.wechat.serializers import CodeRequestSerializer
+from shop.errors import NotFound, PermissionDenied, RateLimited
+
+
+class WechatLoginView(PublicView):
+    refusals = (NotFound, PermissionDenied, RateLimited)
+
+    @extend_schema(request=CodeRequestSerializer, responses={200: SessionSerializer})
+    def post(self, request: Request) -> Response:
+        """Logs in by the code of `wx.login()`; who comes for the first time becomes a user."""
+        fields = valid_fields(CodeRequestSerializer, request)
+        session = services.log_in(request._request, **fields)
+        return Response(SessionSerializer(session).data)
