@@ -24,6 +24,8 @@ def redis_caches(
                 "IGNORE_EXCEPTIONS": True,
                 "SOCKET_TIMEOUT": 1,
                 "SOCKET_CONNECT_TIMEOUT": 1,
+                # By itself the client tries ten times more, each as long.
+                "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 1)},
             },
         },
         "gates": {

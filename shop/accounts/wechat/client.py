@@ -36,6 +36,7 @@ from shop.accounts.wechat.answers import (
     person_of,
     phone_of,
 )
+from shop.accounts.wechat.tokens import Tokens
 from shop.breaker import Breaker
 from shop.errors import Busy
 from shop.outside import Question, Server, Unanswered
@@ -82,6 +83,7 @@ class Wechat:
             endpoint: Breaker(failures=BREAKER_FAILURES, seconds=BREAKER_SECONDS, clock=clock)
             for endpoint in Endpoint
         }
+        self.tokens = Tokens(lambda app, force: self.access_token(app, force=force))
         self._places = threading.BoundedSemaphore(at_once)
         # When each complaint was logged last.
         self._complained: dict[tuple[Endpoint, int | None], float] = {}
@@ -110,7 +112,9 @@ class Wechat:
 
     def access_token(self, app: App, *, force: bool = False) -> AccessToken:
         """The app's token, the same for everybody who asks while it is good. `force` ends it and
-        begins another, which WeChat allows 20 times a day. Raises WechatError."""
+        begins another, which WeChat allows 20 times a day. Raises WechatError.
+
+        For `tokens`, which remember it."""
         document = {
             "grant_type": "client_credential",
             "appid": app.appid,
@@ -120,9 +124,19 @@ class Wechat:
         question = Question("/cgi-bin/stable_token", document=document)
         return self._ask(Endpoint.TOKEN, question, access_token_of)
 
-    def phone(self, app: App, *, access_token: str, code: str) -> str:
+    def phone(self, app: App, *, code: str) -> str:
         """The phone number, as +8613800000000, of whoever let the app know it with `code`, which is
         used up by this. Raises WechatError."""
+        token = self.tokens.get(app)
+        try:
+            return self._phone(app, token, code)
+        except WechatError as error:
+            if error.outcome is not Outcome.STALE_TOKEN:
+                raise
+        # The code is as good as before: nobody looked at it.
+        return self._phone(app, self.tokens.renewed(app, refused=token), code)
+
+    def _phone(self, app: App, access_token: str, code: str) -> str:
         question = Question(
             "/wxa/business/getuserphonenumber",
             query={"access_token": access_token},
@@ -192,6 +206,12 @@ class Wechat:
 
 _mutex = threading.Lock()
 _wechats: dict[tuple[str, float, int], Wechat] = {}
+
+
+def forget() -> None:
+    """Has asked nobody yet: no token, no breaker, no connection."""
+    with _mutex:
+        _wechats.clear()
 
 
 def wechat() -> Wechat:

@@ -8,6 +8,10 @@ from rest_framework import serializers
 from shop.api.fields import StrictCharField
 
 
+class PhoneSerializer(serializers.Serializer[Any]):
+    phone = serializers.CharField(source="phone_shown", help_text="+86138****0000")
+
+
 class CodeRequestSerializer(serializers.Serializer[Any]):
     code = StrictCharField(max_length=256, validators=[RegexValidator(r"^[!-~]+\Z")])
     appid = StrictCharField(

@@ -30,6 +30,7 @@ from shop.wallet.services import grant_sign_up
 logger = logging.getLogger(__name__)
 
 LOGIN = "login.wechat"
+PHONE = "phone.user"
 # WeChat counts by the minute.
 TOO_OFTEN_SECONDS = 60
 # Who comes second to a unionid may come second to an openid as well; the third time finds both.
@@ -56,6 +57,24 @@ def log_in(request: HttpRequest, *, code: str, appid: str = "") -> Session:
     if not user.is_active:
         raise PermissionDenied
     return session_of(user)
+
+
+def phone_learn(*, user: User, code: str, appid: str = "") -> None:
+    """Stores the phone number that the user let the mini-program know, in the place of any other.
+    `code` and `appid`: as for `log_in`. It says nothing of who the user is: two may have one phone.
+
+    Raises NotFound, Invalid, RateLimited, PermissionDenied, Busy and Unavailable.
+    """
+    app = app_of(appid)
+    limit, seconds = settings.PHONE_RATE_PER_USER
+    rates.hit(PHONE, str(user.pk), limit=limit, seconds=seconds)
+    with wechat().place():
+        try:
+            number = wechat().phone(app, code=code)
+        except WechatError as error:
+            raise refusal_of(error) from None
+    run(lambda: User.objects.filter(pk=user.pk).update(phone=number))
+    user.phone = number
 
 
 def app_of(appid: str) -> App:

@@ -6,4 +6,5 @@ from shop.accounts.wechat import views
 
 urlpatterns = [
     path("auth/wechat", views.WechatLoginView.as_view(), name="wechat-login"),
+    path("me/phone", views.PhoneView.as_view(), name="my-phone"),
 ]

@@ -12,6 +12,8 @@ from shop.accounts.wechat.answers import Endpoint, Outcome
 from tests.conftest import JSONClient
 from tests.fakes.wechat_api import WechatApi
 
+Counted = Callable[[Endpoint, Outcome], int]
+
 LOGIN_PATH = "/api/v1/auth/wechat"
 
 
@@ -24,13 +26,13 @@ def far(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[WechatA
     with WechatApi(apps) as api:
         settings.WECHAT_API_URL = api.url
         settings.WECHAT_APPS = apps
-        client._wechats.clear()
+        client.forget()
         yield api
-        client._wechats.clear()
+        client.forget()
 
 
 @pytest.fixture
-def counted() -> Callable[[Endpoint, Outcome], int]:
+def counted() -> Counted:
     """How many calls came to that since the test began."""
 
     def value(endpoint: Endpoint, outcome: Outcome) -> int:
