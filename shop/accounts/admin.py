@@ -1,4 +1,5 @@
-"""Users for operators. Addresses are shown, never edited: they are the shopper's own."""
+"""Users for operators. What is the shopper's own is shown and never edited: addresses, who they are
+to WeChat (shortened, so that it names nobody), and their phone without its middle."""
 
 from typing import Any
 
@@ -8,12 +9,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from shop.accounts.models import Address, User
+from shop.accounts.wechat.models import Identity, shortened
 
 
-class AddressInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
-    model = Address
-    fields = ("name", "phone", "region", "detail", "is_default")
-    readonly_fields = fields
+class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+    """Rows that are looked at and nothing else."""
+
     extra = 0
     can_delete = False
 
@@ -24,9 +25,37 @@ class AddressInline(admin.TabularInline):  # type: ignore[type-arg]  # not gener
         return False
 
 
+class AddressInline(ShownInline):
+    model = Address
+    fields = ("name", "phone", "region", "detail", "is_default")
+    readonly_fields = fields
+
+
+class IdentityInline(ShownInline):
+    model = Identity
+    fields = ("appid", "openid_shown", "unionid_shown", "created_at")
+    readonly_fields = fields
+
+    @admin.display(description="openid")
+    def openid_shown(self, identity: Identity) -> str:
+        return shortened(identity.openid)
+
+    @admin.display(description="unionid")
+    def unionid_shown(self, identity: Identity) -> str:
+        return shortened(identity.unionid)
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
     list_display = ("username", "nickname", "is_active", "is_staff", "date_joined")
     search_fields = ("username", "nickname")
-    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), (_("Shop"), {"fields": ("nickname",)}))
-    inlines = (AddressInline,)
+    fieldsets = (
+        *(DjangoUserAdmin.fieldsets or ()),
+        (_("Shop"), {"fields": ("nickname", "phone_shown")}),
+    )
+    readonly_fields = ("phone_shown",)
+    inlines = (AddressInline, IdentityInline)
+
+    @admin.display(description=_("phone"))
+    def phone_shown(self, user: User) -> str:
+        return user.phone_shown or "-"
