@@ -48,6 +48,7 @@ from tests.factories import (
     place_in,
     start_payment,
 )
+from tests.fakes.wechat_api import WechatApi
 from tests.kit.packets import make_packet
 from tests.kit.wallets import fund
 
@@ -121,8 +122,15 @@ def owner(db: None) -> User:
     return make_user()
 
 
+@pytest.fixture(scope="session")
+def far() -> Iterator[WechatApi]:
+    """Who speaks for WeChat."""
+    with WechatApi({"wx1": "secret"}) as api:
+        yield api
+
+
 @pytest.fixture
-def real(owner: User, rf: Any) -> dict[str, list[Any]]:
+def real(owner: User, rf: Any, far: WechatApi, settings: Any) -> dict[str, list[Any]]:
     """What exists, by the names that requests have for it: a shopper with something to order, an
     order at each point where a step is possible, and a way to log in."""
     address = make_address(owner)
@@ -140,12 +148,15 @@ def real(owner: User, rf: Any) -> dict[str, list[Any]]:
     # One that can be grabbed, and enough for others.
     packet = make_packet(total_fen=1_000, slots=1_000 // 2)
     fund(owner, 10**9)
+    settings.WECHAT_API_URL, settings.WECHAT_APPS = far.url, far.apps
     session = log_in(rf.post("/"), username=owner.username, password="correct horse")
     return {
         "address": [address.pk],
         "address_id": [address.pk],
+        "appid": list(far.apps),
         "captcha_answer": [ANSWER],
         "captcha_id": [captcha_of(ANSWER).captcha_id],
+        "code": [far.code("li") for _ in range(20)],
         "from_cart": [False],
         "expected_total_fen": [sku.price_fen + shipping.fee_fen],
         "goods_id": [sku.goods_id],
