@@ -8,13 +8,19 @@ shares no code with the shop. A beacon's signature is checked if the package py_
 prints a line a step; it exits with 0 if nothing is wrong, 1 if something is, 2 if nothing was read.
 """
 
+import sys
+
+# Python looks for modules beside the file that it runs first, and the shop has a `selectors` there
+# and a `numbers`. Nothing beside this file is meant.
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]
+
 import argparse
 import hashlib
 import hmac
 import io
 import json
 import re
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -14,13 +14,11 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import NoReturn
 
 from deploy.local import servers
 from deploy.local.processes import (
@@ -35,6 +33,7 @@ from deploy.local.processes import (
     tail,
 )
 from deploy.local.running import SHOP_LOCK, announced, only_one
+from deploy.local.welcome import http, welcome
 
 ABOUT = {
     "embedded": "SQLite, no server beside it",
@@ -53,8 +52,6 @@ READY_SECONDS = 60.0
 STOP_SECONDS = 6.0
 # A process that is killed so often within so many seconds is not started again.
 MOST_REVIVALS, REVIVAL_SECONDS = 10, 60.0
-# Never through a proxy, whatever the environment says.
-_http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Interrupted(BaseException):
@@ -81,7 +78,8 @@ def up(mode: str, port: int) -> None:
         logins = _prepare(env)
         children = stack.enter_context(_running(_children(mode, port, env)))
         _wait_until_live(port, children)
-        say(_banner(mode, port, logins, seconds=time.monotonic() - started))
+        up_after = f"up after {time.monotonic() - started:.1f} s ({mode}: {ABOUT[mode]})"
+        say(welcome(f"http://127.0.0.1:{port}", logins, up_after=up_after))
         watched += [Watched(child, child.log) for child in children]
         while True:
             for one in watched:
@@ -210,7 +208,7 @@ def _wait_until_live(port: int, children: list[Child]) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
-            with _http.open(f"http://127.0.0.1:{port}/livez", timeout=5):
+            with http.open(f"http://127.0.0.1:{port}/livez", timeout=5):
                 return
         except OSError as error:
             _check_alive(children)
@@ -220,80 +218,6 @@ def _wait_until_live(port: int, children: list[Child]) -> None:
                     f"The end of its log:\n\n{tail(children[0].log)}"
                 ) from error
         time.sleep(0.1)
-
-
-def _banner(mode: str, port: int, logins: Mapping[str, tuple[str, str]], *, seconds: float) -> str:
-    base = f"http://127.0.0.1:{port}"
-    orders = _first_orders(f"{base}/api/v1", logins["shopper"])
-    return f"""
-Scarce is up after {seconds:.1f} s ({mode}: {ABOUT[mode]}).
-
-  API        {base}/api/v1/goods      pages: {base}/api/docs/
-  admin      {base}/admin/            {" / ".join(logins["operator"])}
-  shopper    {" / ".join(logins["shopper"])}
-
-Place an order (copy, paste into another terminal):
-
-{orders.cart}
-
-Buy in the flash sale; Celery settles it a moment later:
-
-{orders.sale}
-
-`.venv/bin/python manage.py ...` in this folder talks to this shop. Logs: var/log/. Ctrl-C stops it.
-"""
-
-
-class _FirstOrders(NamedTuple):
-    """Commands that order something of what the shop has right now."""
-
-    cart: str
-    sale: str
-
-
-def _first_orders(api: str, shopper: tuple[str, str]) -> _FirstOrders:
-    login = json.dumps(dict(zip(("username", "password"), shopper, strict=True)))
-    try:
-        token = _call(f"{api}/auth/login", body=login)["access"]
-        addresses = _call(f"{api}/addresses", token=token)
-        address = (addresses["results"] if isinstance(addresses, dict) else addresses)[0]["id"]
-        shelf = _call(f"{api}/goods?page_size=100")["results"]
-        sku = next(sku["id"] for goods in shelf for sku in goods["skus"] if sku["available"])
-        sales = _call(f"{api}/flash-sales?status=running")["results"]
-    except (OSError, LookupError, StopIteration, ValueError) as error:
-        none = f"  (no command: {type(error).__name__} {error}, see var/log/web.log)"
-        return _FirstOrders(none, none)
-    order = json.dumps({"items": [{"sku": sku, "count": 1}], "address": address})
-    cart = _order_command(f"{api}/orders", api, login, order)
-    if not sales:
-        return _FirstOrders(cart, "  (no sale is running)")
-    order = json.dumps({"count": 1, "address": address})
-    path = f"{api}/flash-sales/{sales[0]['id']}/orders"
-    return _FirstOrders(cart, _order_command(path, api, login, order))
-
-
-def _order_command(url: str, api: str, login: str, order: str) -> str:
-    typed = "-H 'Content-Type: application/json'"
-    access = (
-        f"$(curl -s {api}/auth/login {typed} -d '{login}'"
-        r""" | sed 's/.*"access": *"\([^"]*\)".*/\1/')"""
-    )
-    return (
-        f"curl -s {url} {typed} \\\n"
-        f'  -H "Authorization: Bearer {access}" \\\n'
-        f"""  -H "Idempotency-Key: $(date +%s)-$$" -d '{order}'; echo"""
-    )
-
-
-def _call(url: str, *, body: str | None = None, token: str | None = None) -> Any:
-    headers = {"Content-Type": "application/json"} if body else {}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(  # noqa: S310
-        url, data=body.encode() if body else None, headers=headers
-    )
-    with _http.open(request, timeout=10) as answer:
-        return json.load(answer)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -9,10 +9,16 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from goods.models import Category, Goods, GoodsImage, Sku
-from orders.models import ShippingMethod
+from lottery.closing import period_cancel
+from lottery.models import Period
+from orders.models import Order, ShippingMethod
 from shop.accounts.models import Address, User
 from shop.demo import OPERATOR, SHOPPER
+from shop.pools.audit import audit
 from shop.pools.models import Pool, PoolMovement
+from shop.wallet.models import Account, Currency, Posting, Transaction
+from shop.wallet.selectors import balances_of
+from tests.kit.periods import draw, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +37,10 @@ def seed(**options):
 
 def everything():
     """All rows that the demo may write, as they are."""
-    models = (User, Address, Category, Goods, GoodsImage, Sku, Pool, PoolMovement, ShippingMethod)
+    models = (
+        *(User, Address, Category, Goods, GoodsImage, Sku, Pool, PoolMovement, ShippingMethod),
+        *(Period, Posting),
+    )
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
@@ -106,3 +115,72 @@ def test_it_adds_skus_for_load_tests_until_there_are_as_many():
     assert Category.objects.filter(title_en="Load test").count() == 1
     for goods in Goods.objects.filter(category__title_en="Load test"):
         assert goods.min_price_fen == min(sku.price_fen for sku in goods.skus.all())
+
+
+# --- the lottery
+
+
+def shopper_of_the_demo():
+    return User.objects.get(username=SHOPPER[0])
+
+
+def buy(login, period):
+    return login(shopper_of_the_demo()).post(
+        f"/api/v1/lottery/periods/{period.pk}/entries",
+        {"shares": 10, "allow_partial": True},
+        headers={"idempotency-key": f"buy-{period.pk}"},
+    )
+
+
+def test_a_newcomer_sells_a_period_out_and_sees_it_drawn(login, api):
+    assert "  + lottery period" in seed()
+    period = Period.objects.get()
+    shown = api.get(f"/api/v1/lottery/periods/{period.pk}").json()
+    assert (shown["status"], shown["total_shares"], shown["share_price"]) == ("open", 10, 10)
+    assert shown["prize"]["image"]
+
+    bought = buy(login, period)
+    settle(period)
+    drawn = draw(period)
+
+    assert bought.status_code == 202
+    assert drawn.winner.user == shopper_of_the_demo()
+    assert Order.objects.get().kind == "prize"
+    assert balances_of(shopper_of_the_demo())[Currency.POINTS] == 9_900
+    proof = api.get(f"/api/v1/lottery/periods/{period.pk}/proof").json()
+    assert proof["number"] == drawn.number
+    following = Period.objects.get(previous=drawn)
+    assert (following.serial, following.status) == (2, "open")
+    assert audit().broken == {}
+
+
+def test_what_was_played_with_is_not_seeded_again(login):
+    seed()
+    period = Period.objects.get()
+    buy(login, period)
+    settle(period)
+    draw(period)
+    before = everything()
+
+    assert seed() == "The demo was there already.\n"
+
+    assert everything() == before
+
+
+def test_a_period_that_an_operator_has_cancelled_stays_so():
+    seed()
+    period_cancel(Period.objects.get(), operator=User.objects.get(username=OPERATOR[0]))
+
+    seed()
+
+    assert Period.objects.get().status == "cancelled"
+
+
+def test_a_shopper_who_was_there_before_there_were_points_gets_them():
+    seed()
+    for model in (Posting, Transaction, Account):
+        model.objects.all().delete()
+
+    seed()
+
+    assert balances_of(shopper_of_the_demo())[Currency.POINTS] == 10_000

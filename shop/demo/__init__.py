@@ -1,0 +1,23 @@
+"""A small believable shop, and any number of SKUs more for load tests.
+
+An entry point: it may use every app. Each module adds one thing through that thing's own services,
+so the demo's units and points stand in the ledgers like real ones. What exists is left as it is:
+seeding again adds what is missing and changes nothing else. The two logins are public, so this
+belongs on no shop that takes real money.
+"""
+
+from shop.demo.load import seed_skus
+from shop.demo.people import OPERATOR, SHOPPER, seed_people
+from shop.demo.period import seed_period
+from shop.demo.sale import seed_sale
+from shop.demo.shelves import seed_catalogue, seed_shipping
+from shop.transactions import run
+
+__all__ = ["OPERATOR", "SHOPPER", "seed", "seed_skus"]
+
+
+def seed() -> list[str]:
+    """Adds whatever of the demo is missing: people and goods in one transaction, then one for each
+    thing that they can play with. Tells what it added."""
+    added = run(lambda: [*seed_people(), *seed_shipping(), *seed_catalogue()])
+    return [*added, *seed_sale(), *seed_period()]
