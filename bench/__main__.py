@@ -116,6 +116,8 @@ def _environment(servers_env: Mapping[str, str]) -> dict[str, str]:
         "SCARCE_VAR": str(FOLDER),
         # Nothing falls due while it is counted.
         "ORDER_PAY_SECONDS": "86400",
+        # A slot for each shopper: one may grab once.
+        "RED_PACKET_MOST_COUNT": "5000",
     }
 
 

@@ -2,6 +2,7 @@
 -- is looked at, so that the yardstick pays for no bookkeeping. With it each request is a purchase of
 -- its own: another shopper's token, a new key, BENCH_BODY with that shopper's address in it; each
 -- answer is counted by status and code, and each number that the shop acknowledged is written down.
+-- With BENCH_PATHS each is a grab: bare, known by its request's id, at the address whose turn it is.
 --
 -- Configured by the environment, because wrk loads this file once per thread and once more for
 -- `done`, which knows nothing of the threads but their globals. Run with one thread (-t1).
@@ -10,6 +11,8 @@ local result_file = os.getenv("BENCH_RESULT")
 local shoppers_file = os.getenv("BENCH_SHOPPERS")
 -- Without it no answer is looked at either; whoever measures counts them at the server.
 local acknowledged_file = os.getenv("BENCH_ACKNOWLEDGED")
+-- Addresses, a line each: all shoppers ask at one, then all at the next.
+local paths_file = os.getenv("BENCH_PATHS")
 -- With a limit exactly as many requests are sent, and the run ends with the last answer.
 local limit = tonumber(os.getenv("BENCH_LIMIT") or "")
 -- With a rate (a second) each request is sent when it is due, whether or not earlier ones are
@@ -44,22 +47,29 @@ local function write_result(fields, counts)
 end
 
 if shoppers_file then
-  local heads, bodies = {}, {}
+  local paths, heads, bodies = {}, {}, {}
   local run, text = os.getenv("BENCH_RUN"), os.getenv("BENCH_BODY")
   -- Requests that a shopper sends one after the other, before it is the next one's turn.
   local clicks = tonumber(os.getenv("BENCH_CLICKS"))
 
   function init()
+    if paths_file then
+      for path in io.lines(paths_file) do
+        paths[#paths + 1] = path
+      end
+    else
+      paths = { wrk.path }
+    end
     for line in io.lines(shoppers_file) do
       local token, address = line:match("^(%S+) (%d+)$")
       local body = text:gsub("ADDRESS", address)
       heads[#heads + 1] = table.concat({
-        "POST " .. wrk.path .. " HTTP/1.1",
+        " HTTP/1.1",
         "Host: " .. wrk.host .. ":" .. wrk.port,
         "Authorization: Bearer " .. token,
-        "Content-Type: application/json",
         "Content-Length: " .. #body,
-        "Idempotency-Key: " .. run .. "-",
+        paths_file and "X-Request-ID: " .. run .. "-"
+          or "Content-Type: application/json\r\nIdempotency-Key: " .. run .. "-",
       }, "\r\n")
       bodies[#bodies + 1] = "\r\n\r\n" .. body
     end
@@ -75,17 +85,22 @@ if shoppers_file then
     if sent == 1 and not started then
       started = now()
     end
-    local shopper = math.floor(math.max(0, sent - 1) / clicks) % #heads + 1
-    return heads[shopper] .. sent .. bodies[shopper]
+    local turn = math.floor(math.max(0, sent - 1) / clicks)
+    local shopper = turn % #heads + 1
+    local path = paths[math.floor(turn / #heads) % #paths + 1]
+    return "POST " .. path .. heads[shopper] .. sent .. bodies[shopper]
   end
 
   if acknowledged_file then
     local acknowledged = assert(io.open(acknowledged_file, "a"))
     local numbered = '"' .. os.getenv("BENCH_NUMBER") .. '":"(%w+)"'
 
-    function response(status, _, body)
+    function response(status, headers, body)
       local code = tostring(status)
-      if status == 201 or status == 202 then
+      if paths_file and (status == 200 or status == 202) then
+        local amount = body:match('"amount_fen": ?(%d+)') or "pending"
+        acknowledged:write(headers["x-request-id"] or "none", " ", amount, "\n")
+      elseif not paths_file and (status == 201 or status == 202) then
         local number = body:match(numbered) or "none"
         if rate then
           acknowledged:write(string.format("%s %.6f\n", number, now()))

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from deploy.local.packages import Need, find
 from deploy.local.processes import LocalError
@@ -28,7 +28,8 @@ SCRIPT = Path(__file__).with_name("clients.lua")
 TIMEOUT_SECONDS = 10
 # What a limited run may take; it ends with its last answer.
 LIMITED_SECONDS = 120
-ACCEPTED = ("201", "202")
+# 200: a grab that is settled at once.
+ACCEPTED = ("200", "201", "202")
 UNANSWERED = "socket unanswered"
 
 
@@ -57,7 +58,7 @@ class Answers:
 
     @property
     def accepted(self) -> int:
-        """How many orders the shop acknowledged, settled or not."""
+        """How many requests the shop acknowledged, settled or not."""
         return self.count(*ACCEPTED)
 
     @property
@@ -91,6 +92,21 @@ def answers(text: str) -> Answers:
     return Answers(counts=dict(sorted(counts.items())), **result)
 
 
+class Requests(Protocol):
+    """What clients send, other than the yardstick's."""
+
+    @property
+    def path(self) -> str:
+        """Where the first one goes."""
+
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+
+    def env(self) -> Mapping[str, str]:
+        """What the script needs to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Purchases:
     """What clients buy: POSTs of `body` to `path`, ADDRESS in it replaced by the shopper's own.
@@ -111,16 +127,63 @@ class Purchases:
 
     def numbers(self) -> list[str]:
         """The numbers that the shop has acknowledged."""
-        return [line.split()[0] for line in self._lines()]
+        return [line.split()[0] for line in _lines(self.acknowledged)]
 
     def answered_at(self) -> dict[str, float]:
         """Number -> when it was acknowledged, in seconds since 1970. After a paced run."""
-        return {number: float(at) for number, at in (line.split() for line in self._lines())}
+        pairs = (line.split() for line in _lines(self.acknowledged))
+        return {number: float(at) for number, at in pairs}
 
-    def _lines(self) -> list[str]:
-        if self.acknowledged is None or not self.acknowledged.exists():
-            return []
-        return self.acknowledged.read_text().splitlines()
+    def env(self) -> Mapping[str, str]:
+        env = _env(self.shoppers, self.run, clicks=self.clicks, acknowledged=self.acknowledged)
+        return env | {"BENCH_BODY": self.body, "BENCH_NUMBER": self.number}
+
+
+@dataclass(frozen=True, slots=True)
+class Grabs:
+    """What clients grab: bare POSTs to the addresses in the file `paths`, by all shoppers at one of
+    them and then at the next, each shopper `clicks` times. The id of the n-th request is `run`-n;
+    those that the shop acknowledged are added to the file `acknowledged` with what they got."""
+
+    shoppers: Path
+    paths: Path
+    run: str
+    acknowledged: Path
+    clicks: int = 1
+
+    @property
+    def path(self) -> str:
+        return self.paths.read_text().splitlines()[0]
+
+    def got(self) -> list[tuple[str, int, int | None]]:
+        """Of each that was acknowledged, in this run or another with the same file: the run, from 0
+        on whose turn it was, and the amount (fen); None: it was told to wait."""
+        found = []
+        for line in _lines(self.acknowledged):
+            request, amount = line.split()
+            run, _, number = request.rpartition("-")
+            turn = (int(number) - 1) // self.clicks
+            found.append((run, turn, None if amount == "pending" else int(amount)))
+        return found
+
+    def env(self) -> Mapping[str, str]:
+        env = _env(self.shoppers, self.run, clicks=self.clicks, acknowledged=self.acknowledged)
+        return env | {"BENCH_BODY": "", "BENCH_NUMBER": "", "BENCH_PATHS": str(self.paths)}
+
+
+def _lines(acknowledged: Path | None) -> list[str]:
+    if acknowledged is None or not acknowledged.exists():
+        return []
+    return acknowledged.read_text().splitlines()
+
+
+def _env(shoppers: Path, run: str, *, clicks: int, acknowledged: Path | None) -> dict[str, str]:
+    env = {
+        "BENCH_SHOPPERS": str(shoppers),
+        "BENCH_RUN": run,
+        "BENCH_CLICKS": str(clicks),
+    }
+    return env if acknowledged is None else env | {"BENCH_ACKNOWLEDGED": str(acknowledged)}
 
 
 def checkout(shoppers: Path, *, sku_id: int, run: str, acknowledged: Path) -> Purchases:
@@ -140,24 +203,22 @@ class Generator:
         """Asks for the bare view for so long."""
         return self._run(YARDSTICK, "yardstick", {}, clients=clients, seconds=seconds)
 
-    def buy(self, purchases: Purchases, *, clients: int, seconds: int) -> Answers:
-        """Buys for so long."""
-        env = _env(purchases)
-        return self._run(purchases.path, purchases.run, env, clients=clients, seconds=seconds)
+    def buy(self, requests: Requests, *, clients: int, seconds: int) -> Answers:
+        """Buys, or grabs, for so long."""
+        env = requests.env()
+        return self._run(requests.path, requests.run, env, clients=clients, seconds=seconds)
 
-    def rush(self, purchases: Purchases, *, clients: int, requests: int) -> Answers:
+    def rush(self, wanted: Requests, *, clients: int, requests: int) -> Answers:
         """Sends exactly `requests` requests and waits for every answer."""
-        env = {**_env(purchases), "BENCH_LIMIT": str(requests)}
-        run = self._run(
-            purchases.path, purchases.run, env, clients=clients, seconds=LIMITED_SECONDS
-        )
+        env = {**wanted.env(), "BENCH_LIMIT": str(requests)}
+        run = self._run(wanted.path, wanted.run, env, clients=clients, seconds=LIMITED_SECONDS)
         return run.out_of(requests)
 
     def paced(self, purchases: Purchases, *, clients: int, rate: float, seconds: int) -> Answers:
         """Sends `rate` requests a second for so long, on `clients` connections, and waits for every
         answer. The n-th was due (n - 1) / rate seconds after `started_at`."""
         requests = max(1, round(rate * seconds))
-        env = {**_env(purchases), "BENCH_LIMIT": str(requests), "BENCH_RATE": str(rate)}
+        env = {**purchases.env(), "BENCH_LIMIT": str(requests), "BENCH_RATE": str(rate)}
         run = self._run(
             purchases.path, purchases.run, env, clients=clients, seconds=seconds + LIMITED_SECONDS
         )
@@ -182,16 +243,3 @@ class Generator:
         if done.returncode != 0 or not result.exists():
             raise LocalError(f"wrk failed:\n{done.stdout}{done.stderr}")
         return answers(result.read_text())
-
-
-def _env(purchases: Purchases) -> dict[str, str]:
-    env = {
-        "BENCH_SHOPPERS": str(purchases.shoppers),
-        "BENCH_BODY": purchases.body,
-        "BENCH_RUN": purchases.run,
-        "BENCH_CLICKS": str(purchases.clicks),
-        "BENCH_NUMBER": purchases.number,
-    }
-    if purchases.acknowledged is not None:
-        env["BENCH_ACKNOWLEDGED"] = str(purchases.acknowledged)
-    return env

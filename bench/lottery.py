@@ -1,8 +1,9 @@
-"""Entries of a lottery, and what a period costs at its ends: from what was measured to what is
-printed, written and judged. Pure.
+"""Entries of a lottery, grabs from red packets, and what a period costs at its ends: from what was
+measured to what is printed, written and judged. Pure.
 
 An entry is worth nothing unless its shares lie where the ones before end and were paid for to the
-point, so a row in which that is not so is void, like one of sales in which too many were sold.
+point, nor a grab unless its packet's money adds up: a row in which that is not so is void, like one
+of sales in which too many were sold.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,22 @@ class Entered(Outcome):
             "gaps": self.gaps,
             "unpaid": self.unpaid,
             "misnumbered": self.misnumbered,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Grabbed(Outcome):
+    """What red packets came to, once they have ended. `unequal`: packets whose grabs and refund are
+    not their total, of which a slot has nothing, or two have one place. `unpaid`: grabs, and
+    senders, whose wallets moved by something else than they should have."""
+
+    unequal: int
+    unpaid: int
+
+    def wrong(self, *, wanted: int) -> dict[str, int]:
+        return Outcome.wrong(self, wanted=wanted) | {
+            "unequal": self.unequal,
+            "unpaid": self.unpaid,
         }
 
 
@@ -120,12 +137,14 @@ class Draws:
 @dataclass(frozen=True, slots=True)
 class Lottery:
     """All of it (`bench.verdict.Part`), at one number of clients. `checkouts`: ordinary checkout by
-    each strategy, beside the entries."""
+    each strategy, beside the rest."""
 
     yardstick: Yardstick
     checkouts: Sequence[checkout.Cell]
     entries: Sequence[Cell]
-    prices: Sequence[Price]
+    grabs: Sequence[Cell]
+    entry_prices: Sequence[Price]
+    grab_prices: Sequence[Price]
     draws: Draws
     ends: Ends
     broken: Sequence[str]
@@ -136,8 +155,10 @@ class Lottery:
     def _correctness(self) -> Iterator[Check]:
         for name in self.entries[0].wrong():
             yield none_of(f"entries: {name}", (cell.wrong()[name] for cell in self.entries))
+        for name in self.grabs[0].wrong():
+            yield none_of(f"grabs: {name}", (cell.wrong()[name] for cell in self.grabs))
         yield none_of(
-            "checkout beside entries: oversold, undersold or lost",
+            "checkout beside the lottery: oversold, undersold or lost",
             (cell.oversold + cell.undersold + cell.lost for cell in self.checkouts),
         )
         yield none_of("lottery: periods that were not drawn in time", [self.draws.late])
@@ -149,7 +170,7 @@ class Lottery:
         yield none_of(
             "lottery: 5xx other than `busy`, or no answer",
             [
-                *(cell.broken for cell in self.entries),
+                *(cell.broken for cell in (*self.entries, *self.grabs)),
                 *(cell.run.broken + cell.rush.broken for cell in self.checkouts),
                 self.yardstick.errors,
             ],
@@ -157,6 +178,7 @@ class Lottery:
 
     def _speed(self) -> Iterator[Check]:
         yield from _compared("entries", self.entries, self.yardstick, self.checkouts)
+        yield from _compared("grabs", self.grabs, self.yardstick, self.checkouts)
         yield from self.ends.checks()
 
     def table(self) -> str:
@@ -168,7 +190,13 @@ class Lottery:
                 "",
                 *rushes_table(self.entries),
                 "",
-                *prices_table("an entry costs", self.prices),
+                *prices_table("an entry costs", self.entry_prices),
+                "",
+                *cells_table("grabs", self.grabs, [self.yardstick]),
+                "",
+                *rushes_table(self.grabs),
+                "",
+                *prices_table("a grab costs", self.grab_prices),
                 "",
                 *self.ends.table(),
                 f"{self.draws.drawn} periods were drawn, all proofs went to the verifier",
@@ -180,7 +208,9 @@ class Lottery:
             "yardstick": self.yardstick.as_dict(),
             "checkouts": [checkout.cell_dict(cell, self.yardstick) for cell in self.checkouts],
             "entries": [cell_dict(cell, self.yardstick) for cell in self.entries],
-            "prices": [price.as_dict() for price in self.prices],
+            "grabs": [cell_dict(cell, self.yardstick) for cell in self.grabs],
+            "entry_prices": [price.as_dict() for price in self.entry_prices],
+            "grab_prices": [price.as_dict() for price in self.grab_prices],
             "draws": asdict(self.draws),
             "ends": self.ends.as_dict(),
             "broken": list(self.broken),

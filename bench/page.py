@@ -161,11 +161,13 @@ def _costs(
 def _lottery(figures: Figures) -> Iterator[str]:
     sold = max(figures["checkouts"], key=lambda cell: float(cell["orders_per_second"]))
     yield (
-        f"One share each, at {sold['clients']} clients. Ordinary checkout beside it:"
-        f" {sold['orders_per_second']:,.0f} orders/s ({sold['strategy']})."
+        f"Entries of one share each, then grabs. Ordinary checkout beside them, {sold['clients']}"
+        f" clients: {sold['orders_per_second']:,.0f} orders/s ({sold['strategy']})."
     )
     yield _cells([figures["yardstick"]], figures["entries"])
-    yield _costs("an entry costs", figures["prices"], figures["entries"], ("sell-out",))
+    yield _costs("an entry costs", figures["entry_prices"], figures["entries"], ("sell-out",))
+    yield _cells([figures["yardstick"]], figures["grabs"])
+    yield _costs("a grab costs", figures["grab_prices"], figures["grabs"], ("sell-out",))
     ends, draws = figures["ends"], figures["draws"]
     yield _table(
         ("at the ends of a period", "middle", "slowest"),

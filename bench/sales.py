@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.load import Answers
+from bench.load import ACCEPTED, Answers
 from bench.usage import Usage
 from bench.verdict import Check, Tally, Yardstick, at_least, none_of
 
@@ -97,7 +97,7 @@ class Rush:
     @property
     def errors(self) -> int:
         """Answers that a shopper did not come for, besides refusals that are right."""
-        return self.answers.other_than("201", "202", *self.refusals)
+        return self.answers.other_than(*ACCEPTED, *self.refusals)
 
     def wrong(self) -> dict[str, int]:
         return self.outcome.wrong(wanted=self.stock)
@@ -150,7 +150,7 @@ class Cell:
 
     @property
     def errors(self) -> int:
-        refused = self.run.other_than("201", "202") + self.outcome.failed
+        refused = self.run.other_than(*ACCEPTED) + self.outcome.failed
         return refused + sum(rush.errors for rush in self.rushes)
 
     def wrong(self) -> dict[str, int]:

@@ -36,31 +36,32 @@ from shop.wallet.services import Book
 
 SHARE_PRICE = 3
 # More than a shopper can spend here; and enough for all that is left of every period.
-SHOPPER_POINTS, BUYER_POINTS = 1_000_000, 10**12
+SHOPPER_POINTS, RICH = 1_000_000, 10**12
 GRANTED_AT_ONCE = 500
 BUYING_ATTEMPTS = 5
 
 
-def grant(user_ids: Sequence[int], *, points: int) -> None:
-    """Gives each of them points, in bulk, by the ledger."""
+def grant(user_ids: Sequence[int], *, amount: int, currency: Currency = Currency.POINTS) -> None:
+    """Gives each of them points, or fen, in bulk, by the ledger."""
     for start in range(0, len(user_ids), GRANTED_AT_ONCE):
         some = user_ids[start : start + GRANTED_AT_ONCE]
         reference = f"bench-{uuid4().hex}"
 
         def write(some: Sequence[int] = some, reference: str = reference) -> None:
-            book = Book(Currency.POINTS, House.GRANTS, "bench")
+            book = Book(currency, House.GRANTS, "bench")
             book.lock(some)
             for user_id in some:
-                book.credit(user_id, points, reference)
+                book.credit(user_id, amount, reference)
             book.write(reference)
 
         run(write)
 
 
-def rich_buyer() -> int:
-    """A user who can buy whatever is left of any period."""
+def rich_user() -> int:
+    """A user who can buy whatever is left of any period, and send any red packet."""
     user = User.objects.create(username=f"bench-{uuid4().hex}")
-    grant([user.pk], points=BUYER_POINTS)
+    for currency in Currency:
+        grant([user.pk], amount=RICH, currency=currency)
     return user.pk
 
 
@@ -92,7 +93,7 @@ class Selling:
     is_hot: bool
 
     def requests(
-        self, shoppers: Path, *, run: str, acknowledged: Path | None, clicks: int = 1
+        self, shoppers: Path, *, run: str, acknowledged: Path, clicks: int = 1
     ) -> Purchases:
         path = f"/api/v1/lottery/periods/{self.period.pk}/entries"
         return Purchases(

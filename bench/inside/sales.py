@@ -153,7 +153,7 @@ class Running:
     limit: int
 
     def requests(
-        self, shoppers: Path, *, run: str, acknowledged: Path | None, clicks: int = 1
+        self, shoppers: Path, *, run: str, acknowledged: Path, clicks: int = 1
     ) -> Purchases:
         return purchases(self.sale, shoppers, run=run, acknowledged=acknowledged, clicks=clicks)
 

@@ -3,10 +3,10 @@ for all there is of it, and what one request costs MariaDB and Redis."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bench.inside import counts, shop
-from bench.load import Answers, Purchases
+from bench.load import Answers, Requests
 from bench.measuring.bench import WARM_UP_SECONDS, Bench, progress
 from bench.sales import REFUSALS, Cell, Outcome, Price, Rush, Settling, Way
 
@@ -15,23 +15,23 @@ SHOPPERS = 5_000
 HOT_STOCK, HIGH_LIMIT = 10_000_000, 10_000
 PRICED_REQUESTS, PRICED_CLIENTS = 1_000, 8
 
+R = TypeVar("R", bound=Requests)
 
-class Race(Protocol):
+
+class Race(Protocol[R]):
     """Something that shoppers race for over HTTP, and what the rows say became of it."""
 
-    def requests(
-        self, shoppers: Path, *, run: str, acknowledged: Path | None, clicks: int = 1
-    ) -> Purchases:
+    def requests(self, shoppers: Path, *, run: str, acknowledged: Path, clicks: int = 1) -> R:
         """One unit each."""
 
     def wait_settled(self) -> int:
         """Waits until nothing of it is pending; returns how much still is."""
 
-    def outcome(self, sent: Purchases) -> Outcome:
+    def outcome(self, sent: R) -> Outcome:
         """Waits until it is settled, then says what it came to. What was acknowledged in any run is
         in the file that `sent` names."""
 
-    def settling(self, sent: Purchases, run: Answers) -> Settling:
+    def settling(self, sent: R, run: Answers) -> Settling:
         """How what was accepted in one run was settled."""
 
     def last_settled(self, run: Answers) -> float:
@@ -48,7 +48,7 @@ def words(way: Way) -> tuple[str, ...]:
 
 def cell(
     bench: Bench,
-    race: Race,
+    race: Race[R],
     way: Way,
     clients: int,
     *,
@@ -85,7 +85,7 @@ def cell(
 
 def rush(
     bench: Bench,
-    race: Race,
+    race: Race[R],
     clients: int,
     *,
     name: str,
@@ -105,7 +105,7 @@ def rush(
     return Rush(stock, requests, answers, found, seconds, refusals)
 
 
-def price(bench: Bench, race: Race, way: Way, *, name: str, places: str) -> Price:
+def price(bench: Bench, race: Race[R], way: Way, *, name: str, places: str) -> Price:
     """Clients that ask often enough for the drain to find many at a time. `places`: how a statement
     begins that only whoever answers these requests sends."""
     wanted = race.requests(

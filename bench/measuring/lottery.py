@@ -1,18 +1,20 @@
-"""Entries of a lottery, each way of placing them, beside the yardstick and ordinary checkout; and
-what a period costs at its ends."""
+"""Entries of a lottery and grabs from red packets, each way of placing them, beside the yardstick
+and ordinary checkout; and what a period costs at its ends."""
 
 import time
 from dataclasses import dataclass, field
 
-from bench.checkout import STRATEGIES
+from bench.checkout import OPTIMISTIC, STRATEGIES
 from bench.inside import lottery, proofs, shop
 from bench.inside.lottery import Selling
+from bench.inside.packets import Crowd
 from bench.lottery import Draws, Ends, Lottery
 from bench.measuring import cells, checkout
 from bench.measuring.bench import Bench
 from bench.measuring.cells import SHOPPERS, words
 from bench.sales import JUDGED_AT, REFUSALS, WAYS, Cell, Price, Rush, Way
 from lottery.numbers import numbers_of
+from shop.wallet.models import Currency
 
 CLIENTS = JUDGED_AT
 # More than anyone can buy in a timed run; and a limit that nobody reaches, though it is looked at.
@@ -21,25 +23,38 @@ RUSH_SHARES, RUSH_LIMIT, RUSH_REQUESTS = 1_000, 3, 1_600
 # Of one buyer: as many as one request may ask for.
 NUMBERS = 1_000
 PROOF_ENTRIES = 100_000
-PLACES_ENTRIES = "INSERT INTO `lottery_entry` "
+# Grabs that nobody makes in a second; so many packets, of a slot for each shopper, are prepared.
+MOST_GRABS = SHOPPERS
+RUSH_SLOTS, RUSH_CLICKS, RUSH_GRABS = 1_000, 2, 4_000
+# Packets take units by the shop's own strategy.
+GRAB_WAYS = tuple(way for way in WAYS if way.strategy == OPTIMISTIC)
+PLACES_ENTRIES, PLACES_GRABS = "INSERT INTO `lottery_entry` ", "INSERT INTO `packets_grab` "
 # A period is closed within a second of its last share; who asks then is told so.
 ENTRY_REFUSALS = (*REFUSALS, "409 ended")
+GRAB_REFUSALS = (*REFUSALS, "409 already_grabbed")
 
 
 def measure(bench: Bench) -> Lottery:
-    """The yardstick, checkout by each strategy, each way of entering, the yardstick again."""
-    lottery.grant(shop.users_of(bench.shoppers(SHOPPERS)), points=lottery.SHOPPER_POINTS)
-    periods = _Periods(lottery.rich_buyer())
+    """The yardstick, checkout by each strategy, each way of entering and of grabbing, the yardstick
+    again. Everybody has both wallets before."""
+    shoppers, rich = shop.users_of(bench.shoppers(SHOPPERS)), lottery.rich_user()
+    lottery.grant(shoppers, amount=lottery.SHOPPER_POINTS)
+    lottery.grant(shoppers, amount=1, currency=Currency.CNY)
+    periods = _Periods(rich)
     before = bench.yardstick(CLIENTS)
     checkouts = [checkout.cell(bench, strategy, CLIENTS) for strategy in STRATEGIES]
     entries = [_cell(bench, periods, way) for way in WAYS]
+    grabs = [_grab_cell(bench, rich, way) for way in GRAB_WAYS]
     yardstick = bench.yardsticks(CLIENTS, before)
-    prices = [_price(bench, periods, way) for way in WAYS]
+    entry_prices = [_price(bench, periods, way) for way in WAYS]
+    grab_prices = [_grab_price(bench, rich, way) for way in GRAB_WAYS]
     return Lottery(
         yardstick=yardstick,
         checkouts=checkouts,
         entries=entries,
-        prices=prices,
+        grabs=grabs,
+        entry_prices=entry_prices,
+        grab_prices=grab_prices,
         draws=_draws(bench, periods),
         ends=_ends(bench, periods),
         broken=shop.broken_promises(),
@@ -106,6 +121,43 @@ def _price(bench: Bench, periods: _Periods, way: Way) -> Price:
         way,
         name=bench.run("entries", *words(way), "price"),
         places=PLACES_ENTRIES,
+    )
+
+
+def _grab_cell(bench: Bench, sender: int, way: Way) -> Cell:
+    packets = bench.seconds * MOST_GRABS // SHOPPERS + 1
+    return cells.cell(
+        bench,
+        Crowd(way, sender, slots=SHOPPERS, packets=packets),
+        way,
+        CLIENTS,
+        name=bench.run("grabs", *words(way)),
+        rushes=lambda: [_grab_rush(bench, sender, way)],
+        unit="grabs",
+    )
+
+
+def _grab_rush(bench: Bench, sender: int, way: Way) -> Rush:
+    """Twice as many shoppers as there are slots, each asking once more than there is to get."""
+    return cells.rush(
+        bench,
+        Crowd(way, sender, slots=RUSH_SLOTS, packets=1),
+        CLIENTS,
+        name=bench.run("grabs", *words(way), "rush"),
+        stock=RUSH_SLOTS,
+        requests=RUSH_GRABS,
+        clicks=RUSH_CLICKS,
+        refusals=GRAB_REFUSALS,
+    )
+
+
+def _grab_price(bench: Bench, sender: int, way: Way) -> Price:
+    return cells.price(
+        bench,
+        Crowd(way, sender, slots=SHOPPERS, packets=1),
+        way,
+        name=bench.run("grabs", *words(way), "price"),
+        places=PLACES_GRABS,
     )
 
 

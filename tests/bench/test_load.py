@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.load import Answers, answers, checkout
+from bench.load import Answers, Grabs, answers, checkout
 
 
 def test_a_result_is_read_with_the_codes_that_came() -> None:
@@ -73,6 +73,24 @@ def test_acknowledged_numbers_are_read_with_the_time_of_a_paced_run(tmp_path: Pa
     assert bought.answered_at() == {"123": 1_700_000_000.25, "124": 1_700_000_001.0}
 
 
+def test_grabs_are_read_with_whose_turn_it_was_and_what_they_got(tmp_path: Path) -> None:
+    file = tmp_path / "acknowledged"
+    grabs = Grabs(tmp_path / "shoppers", tmp_path / "paths", "late-run", file, clicks=2)
+    assert grabs.got() == []
+
+    file.write_text("early-run-1 7\nlate-run-2 pending\nlate-run-3 120\n")
+
+    assert grabs.got() == [("early-run", 0, 7), ("late-run", 0, None), ("late-run", 1, 120)]
+
+
+def test_the_first_grab_goes_to_the_first_packet(tmp_path: Path) -> None:
+    paths = tmp_path / "paths"
+    paths.write_text("/one/grab\n/other/grab\n")
+
+    assert Grabs(tmp_path / "shoppers", paths, "run", tmp_path / "acknowledged").path == "/one/grab"
+
+
 def test_a_run_ends_as_long_after_its_start_as_it_took() -> None:
     assert Answers(counts={"202": 5, "201": 2}, seconds=2.5, started_at=100.0).ended_at == 102.5
     assert Answers(counts={"202": 5, "201": 2, "409 sold_out": 1}).accepted == 7
+    assert Answers(counts={"200": 4, "202": 5, "409 already_grabbed": 1}).accepted == 9

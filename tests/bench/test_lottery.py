@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from bench.checkout import OPTIMISTIC, PESSIMISTIC
-from bench.lottery import Draws, Ends, Entered, Lottery
+from bench.lottery import Draws, Ends, Entered, Grabbed, Lottery
 from bench.sales import DIRECT, WAYS, Cell, Price, Way
 from bench.verdict import Check
 from tests.bench import test_checkout
 from tests.bench.figures import a_cell, a_rush, a_yardstick, an_outcome
 
+GRAB_WAYS = [way for way in WAYS if way.strategy == OPTIMISTIC]
 DIRECT_WAY = Way(DIRECT, "pessimistic", True)
 ENDS = Ends(
     shares=10_000_000,
@@ -31,11 +32,25 @@ def entered(sold: int, *, loaded: int = 10_000_000, **faults: int) -> Entered:
     return Entered(**figures | {"gaps": 0, "unpaid": 0, "misnumbered": 0} | faults)
 
 
+def grabbed(sold: int, *, loaded: int = 50_000, **faults: int) -> Grabbed:
+    """Everything right but for the faults."""
+    right = an_outcome(sold, loaded=loaded)
+    figures = {name: getattr(right, name) for name in right.__slots__}
+    return Grabbed(**figures | {"unequal": 0, "unpaid": 0} | faults)
+
+
 def entries(way: Way, per_second: int, **faults: int) -> Cell:
     """A timed run with these faults, and a rush without."""
     cell = a_cell(way, per_second)
     rush = replace(a_rush(1_000), outcome=entered(1_000, loaded=1_000))
     return replace(cell, outcome=entered(cell.run.accepted, **faults), rushes=[rush])
+
+
+def grabs(way: Way, per_second: int, **faults: int) -> Cell:
+    """As with entries."""
+    cell = a_cell(way, per_second)
+    rush = replace(a_rush(1_000), outcome=grabbed(1_000, loaded=1_000))
+    return replace(cell, outcome=grabbed(cell.run.accepted, **faults), rushes=[rush])
 
 
 def a_run(*cells: Cell, **changes: Any) -> Lottery:
@@ -46,7 +61,9 @@ def a_run(*cells: Cell, **changes: Any) -> Lottery:
             test_checkout.a_cell(PESSIMISTIC, 64, 500),
         ],
         entries=cells or [entries(way, 1_300 if way.queued else 700) for way in WAYS],
-        prices=[Price(way, 1_000, 1.0, 0.3, 1.1) for way in WAYS],
+        grabs=[grabs(way, 1_400 if way.queued else 750) for way in GRAB_WAYS],
+        entry_prices=[Price(way, 1_000, 1.0, 0.3, 1.1) for way in WAYS],
+        grab_prices=[Price(way, 1_000, 1.0, 0.3, 1.1) for way in GRAB_WAYS],
         draws=Draws(drawn=18, late=0, wrong=0),
         ends=ENDS,
         broken=(),
@@ -65,6 +82,8 @@ def test_a_clean_fast_run_passes_every_line() -> None:
     assert [check.figure for check in run.checks() if not check.hard] == [
         "0.161, at least 0.15",
         "1.16, at least 1",
+        "0.173, at least 0.15",
+        "1.24, at least 1",
         "9.5 ms, at most 50 ms",
         "7.0 ms, at most 10 ms",
         "2.50 s, at most 5 s",
@@ -82,6 +101,19 @@ def test_whatever_is_not_right_voids_the_row_and_fails_the_command(fault: str) -
         (f"entries: {fault}", "2, must be 0", True)
     ]
     assert f"{WAYS[-1]!s:29}  64  void: {fault} 2" in run.table()
+
+
+@pytest.mark.parametrize("fault", ["unequal", "unpaid", "lost", "duplicates", "breaches"])
+def test_whatever_is_not_right_with_grabs_fails_the_command(fault: str) -> None:
+    wrong = grabs(GRAB_WAYS[0], 1_000, **{fault: 3})
+
+    run = a_run(grabs=[wrong, *(grabs(way, 1_400) for way in GRAB_WAYS[1:])])
+
+    name = "limit breaches" if fault == "breaches" else fault
+    assert [(check.what, check.figure, check.hard) for check in failed(run)] == [
+        (f"grabs: {name}", "3, must be 0", True)
+    ]
+    assert f"void: {name} 3" in run.table()
 
 
 def test_a_gap_in_a_rush_voids_its_row() -> None:
@@ -155,10 +187,16 @@ def test_a_draw_or_a_promise_that_does_not_hold_fails_the_command(
 def test_a_lost_order_of_the_checkout_beside_it_fails_the_command() -> None:
     checkout = replace(test_checkout.a_cell(OPTIMISTIC, 64), lost=1)
 
-    [check] = failed(a_run(checkouts=[checkout], entries=[entries(w, 2_000) for w in WAYS]))
+    [check] = failed(
+        a_run(
+            checkouts=[checkout],
+            entries=[entries(way, 2_000) for way in WAYS],
+            grabs=[grabs(way, 2_000) for way in GRAB_WAYS],
+        )
+    )
 
     assert (check.what, check.hard) == (
-        "checkout beside entries: oversold, undersold or lost",
+        "checkout beside the lottery: oversold, undersold or lost",
         True,
     )
 
@@ -176,7 +214,7 @@ def test_what_is_slow_at_the_ends_is_said() -> None:
 def test_the_table_has_a_row_for_each_cell_and_one_for_checkout() -> None:
     table = a_run().table()
 
-    assert table.count("queued, gate ") == 3
+    assert table.count("queued, gate ") == 6
     assert "checkout, optimistic           64      600" in table
     assert "1,000 numbers, none known, ms" in table
 

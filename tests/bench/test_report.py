@@ -130,7 +130,7 @@ def test_every_table_of_the_page_has_rows_as_wide_as_its_head(tmp_path: Path) ->
     new = page.with_figures(f"{page.BEGIN}\n{page.END}", figures(tmp_path))
 
     tables = [block.splitlines() for block in new.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 12
+    assert len(tables) == 14
     for table in tables:
         assert len(table) > 2
         assert {line.count("|") for line in table} == {table[0].count("|")}

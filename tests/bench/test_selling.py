@@ -33,7 +33,7 @@ def selling() -> Selling:
 def acknowledged(selling: Selling, tmp_path: Path) -> Path:
     """What clients were told who have bought 1, 2 and 3 shares of it."""
     users = [make_user() for _ in range(3)]
-    grant([user.pk for user in users], points=1_000)
+    grant([user.pk for user in users], amount=1_000)
     entries = [enter(user, selling.period, count) for count, user in enumerate(users, start=1)]
     assert not drain(selling.period.queue_id)
     file = tmp_path / "acknowledged"
@@ -121,9 +121,11 @@ def test_a_number_that_nothing_has_is_lost_and_one_that_two_were_told_is_doubled
 def test_grants_are_booked(db: None) -> None:
     users = [make_user() for _ in range(3)]
 
-    grant([user.pk for user in users], points=70)
+    grant([user.pk for user in users], amount=70)
+    grant([users[0].pk], amount=5, currency=Currency.CNY)
 
     assert [balances_of(user)[Currency.POINTS] for user in users] == [70, 70, 70]
+    assert balances_of(users[0])[Currency.CNY] == 5
     assert audit().broken == {}
 
 
