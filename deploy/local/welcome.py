@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+TYPED = "-H 'Content-Type: application/json'"
 # Shares of one request.
 MOST_SHARES = 1_000
 # Never through a proxy, whatever the environment says.
@@ -15,7 +16,7 @@ http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def welcome(base: str, logins: Mapping[str, tuple[str, str]], *, up_after: str) -> str:
     """The text, for a shop at the address `base` that has the demo's logins."""
     api = f"{base}/api/v1"
-    cart, sale, period = _first_purchases(api, logins["shopper"])
+    cart, sale, period, packet = _first_steps(api, logins)
     return f"""
 Scarce is {up_after}.
 
@@ -33,19 +34,27 @@ Buy in the flash sale; Celery settles it a moment later:
 
 {period}
 
+{packet}
+
 `.venv/bin/python manage.py ...` in this folder talks to this shop. Logs: var/log/. Ctrl-C stops it.
 """
 
 
-def _first_purchases(api: str, shopper: tuple[str, str]) -> list[str]:
-    """Commands that buy something of each kind."""
+def _first_steps(api: str, logins: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Commands that get something of each kind."""
     try:
-        login = json.dumps(dict(zip(("username", "password"), shopper, strict=True)))
-        token = _call(f"{api}/auth/login", body=login)["access"]
+        login, token = _log_in(api, logins["shopper"])
+        _, operator = _log_in(api, logins["operator"])
     except (OSError, LookupError, ValueError) as error:
-        return [_no_command(error)] * 3
-    buyer = _Buyer(api, login, token)
-    return [_tried(buyer.cart), _tried(buyer.sale), _tried(buyer.period)]
+        return [_no_command(error)] * 4
+    buyer = _Buyer(api, login, token, operator=operator)
+    return [_tried(step) for step in (buyer.cart, buyer.sale, buyer.period, buyer.packet)]
+
+
+def _log_in(api: str, login: tuple[str, str]) -> tuple[str, str]:
+    """The body that logs in, and the access token."""
+    body = json.dumps(dict(zip(("username", "password"), login, strict=True)))
+    return body, str(_call(f"{api}/auth/login", body=body)["access"])
 
 
 def _tried(command: Callable[[], str]) -> str:
@@ -63,10 +72,12 @@ class _Buyer:
     """The demo's shopper, and what they can buy. Each raises LookupError, StopIteration or
     ValueError where an answer is not as it should be, OSError where there is none."""
 
-    def __init__(self, api: str, login: str, token: str) -> None:
+    def __init__(self, api: str, login: str, token: str, *, operator: str) -> None:
         self._api = api
         self._login = login
         self._token = token
+        # The operator's token: who sends red packets.
+        self._operator = operator
 
     def cart(self) -> str:
         """An order of the first thing that is in stock."""
@@ -104,22 +115,39 @@ curl -s {proof}; echo
 .venv/bin/python lottery/verify_draw.py {proof} \\
   --commitment {periods[0]["commitment"]}"""
 
+    def packet(self) -> str:
+        """The last part of the operator's red packet, and who has had the others."""
+        mine = _call(f"{self._api}/red-packets/mine", token=self._operator)
+        path = f"/red-packets/{mine['sent']['results'][0]['id']}"
+        return f"""\
+Take the last part of a red packet, and see who has had the others; all of them are its total:
+
+{self._post(f"{path}/grab")}
+{self._get(path)}"""
+
     def _address(self) -> int:
         addresses = _call(f"{self._api}/addresses", token=self._token)
         listed = addresses["results"] if isinstance(addresses, dict) else addresses
         return int(listed[0]["id"])
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> str:
+    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> str:
         """A command that logs in and posts, each time with another key."""
-        typed = "-H 'Content-Type: application/json'"
-        access = (
-            f"$(curl -s {self._api}/auth/login {typed} -d '{self._login}'"
-            r""" | sed 's/.*"access": *"\([^"]*\)".*/\1/')"""
-        )
+        sent = "-X POST" if body is None else f"-d '{json.dumps(body)}'"
         return (
-            f"curl -s {self._api}{path} {typed} \\\n"
-            f'  -H "Authorization: Bearer {access}" \\\n'
-            f"""  -H "Idempotency-Key: $(date +%s)-$$" -d '{json.dumps(body)}'; echo"""
+            f"curl -s {self._api}{path} {TYPED} \\\n"
+            f'  -H "Authorization: Bearer {self._access}" \\\n'
+            f"""  -H "Idempotency-Key: $(date +%s)-$$" {sent}; echo"""
+        )
+
+    def _get(self, path: str) -> str:
+        """A command that logs in and looks."""
+        return f'curl -s {self._api}{path} \\\n  -H "Authorization: Bearer {self._access}"; echo'
+
+    @property
+    def _access(self) -> str:
+        return (
+            f"$(curl -s {self._api}/auth/login {TYPED} -d '{self._login}'"
+            r""" | sed 's/.*"access": *"\([^"]*\)".*/\1/')"""
         )
 
 

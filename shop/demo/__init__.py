@@ -7,6 +7,7 @@ belongs on no shop that takes real money.
 """
 
 from shop.demo.load import seed_skus
+from shop.demo.packet import seed_packet
 from shop.demo.people import OPERATOR, SHOPPER, seed_people
 from shop.demo.period import seed_period
 from shop.demo.sale import seed_sale
@@ -20,4 +21,4 @@ def seed() -> list[str]:
     """Adds whatever of the demo is missing: people and goods in one transaction, then one for each
     thing that they can play with. Tells what it added."""
     added = run(lambda: [*seed_people(), *seed_shipping(), *seed_catalogue()])
-    return [*added, *seed_sale(), *seed_period()]
+    return [*added, *seed_sale(), *seed_period(), *seed_packet()]

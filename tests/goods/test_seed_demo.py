@@ -11,6 +11,7 @@ from django.db.models import Sum
 from goods.models import Category, Goods, GoodsImage, Sku
 from lottery.closing import period_cancel
 from lottery.models import Period
+from lottery.packets.models import Packet
 from orders.models import Order, ShippingMethod
 from shop.accounts.models import Address, User
 from shop.demo import OPERATOR, SHOPPER
@@ -100,7 +101,7 @@ def test_it_seeds_no_shop_that_takes_real_money(settings):
 
     assert not User.objects.exists()
     seed(force=True)
-    assert User.objects.count() == 2
+    assert User.objects.filter(username__in=[SHOPPER[0], OPERATOR[0]]).count() == 2
 
 
 def test_it_adds_skus_for_load_tests_until_there_are_as_many():
@@ -184,3 +185,31 @@ def test_a_shopper_who_was_there_before_there_were_points_gets_them():
     seed()
 
     assert balances_of(shopper_of_the_demo())[Currency.POINTS] == 10_000
+
+
+# --- the red packet
+
+
+def test_a_newcomer_takes_the_last_part_of_a_packet_and_all_parts_are_its_total(login):
+    assert "  + red packet" in seed()
+    packet = Packet.objects.get()
+    shopper = login(shopper_of_the_demo())
+
+    grabbed = shopper.post(f"/api/v1/red-packets/{packet.public_id}/grab").json()
+    seen = shopper.get(f"/api/v1/red-packets/{packet.public_id}").json()
+
+    assert (seen["status"], seen["grabbed_count"]) == ("finished", 10)
+    assert sum(grab["amount_fen"] for grab in seen["grabs"]) == packet.total_fen
+    assert seen["mine"]["amount_fen"] == grabbed["amount_fen"] >= 1
+    assert audit().broken == {}
+
+
+def test_a_packet_that_is_taken_is_followed_by_another(login):
+    seed()
+    first = Packet.objects.get()
+    login(shopper_of_the_demo()).post(f"/api/v1/red-packets/{first.public_id}/grab")
+
+    assert "  + red packet" in seed()
+
+    assert Packet.objects.count() == 2
+    assert "red packet" not in seed()
