@@ -38,7 +38,10 @@ from shop.api.problems import UNHANDLED
 from shop.pools.models import Placement
 from shop.wsgi import application
 from tests.factories import (
+    enter,
+    give_points,
     make_address,
+    make_period,
     make_sale,
     make_shipping,
     make_sku,
@@ -50,6 +53,7 @@ from tests.factories import (
 )
 from tests.fakes.wechat_api import WechatApi
 from tests.kit.packets import make_packet
+from tests.kit.periods import sell_and_draw
 from tests.kit.wallets import fund
 
 Login = Callable[[User], APIClient]
@@ -103,13 +107,17 @@ def takes_input(operation: Any) -> bool:
 
 
 # Answered in front of the framework, which looks at its connection as a process does.
-FRONT = "/api/v1/flash-sales/{sale_id}/orders"
+FRONT = {
+    "/api/v1/flash-sales/{sale_id}/orders",
+    "/api/v1/lottery/periods/{period_id}/entries",
+    "/api/v1/red-packets/{packet_id}/grab",
+}
 CASES = [
     pytest.param(
         operation,
         mode,
         id=f"{operation.label}-{mode.value}",
-        marks=[pytest.mark.django_db(transaction=True)] if operation.path == FRONT else [],
+        marks=[pytest.mark.django_db(transaction=True)] if operation.path in FRONT else [],
     )
     for operation in OPERATIONS
     for mode in (POSITIVE, NEGATIVE)
@@ -148,6 +156,10 @@ def real(owner: User, rf: Any, far: WechatApi, settings: Any) -> dict[str, list[
     # One that can be grabbed, and enough for others.
     packet = make_packet(total_fen=1_000, slots=1_000 // 2)
     fund(owner, 10**9)
+    give_points(owner, 10**6)
+    period = make_period(total_shares=10**5, placement=Placement.DIRECT)
+    entry = enter(owner, period)
+    drawn = sell_and_draw(make_period(total_shares=1))
     settings.WECHAT_API_URL, settings.WECHAT_APPS = far.url, far.apps
     session = log_in(rf.post("/"), username=owner.username, password="correct horse")
     return {
@@ -158,6 +170,7 @@ def real(owner: User, rf: Any, far: WechatApi, settings: Any) -> dict[str, list[
         "captcha_id": [captcha_of(ANSWER).captcha_id],
         "code": [far.code("li") for _ in range(20)],
         "from_cart": [False],
+        "entry_no": [entry.entry_no],
         "expected_total_fen": [sku.price_fen + shipping.fee_fen],
         "goods_id": [sku.goods_id],
         "items": [[{"sku": sku.pk, "count": 1}]],
@@ -166,9 +179,11 @@ def real(owner: User, rf: Any, far: WechatApi, settings: Any) -> dict[str, list[
         "order_no": [unpaid.order_no, shipped.order_no, without_address.order_no],
         "password": ["correct horse"],
         "payment_no": [payment.payment_no],
+        "period_id": [period.pk, drawn.pk],
         "provider": [payment.provider],
         "refresh": [session.refresh],
         "sale_id": [direct.pk, queued.pk, guarded.pk],
+        "shares": [1],
         "shipping_method": [shipping.pk],
         "sku": [sku.pk],
         "token": [sale_token_issue(user_id=owner.pk, sale_id=guarded.pk).token],
@@ -268,6 +283,8 @@ def address_of(path: str) -> str:
         order_no="0" * 24,
         payment_no="0" * 24,
         packet_id="A" * 22,
+        period_id=1,
+        entry_no="0" * 24,
     )
 
 
