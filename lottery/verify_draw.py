@@ -10,9 +10,9 @@ prints a line a step; it exits with 0 if nothing is wrong, 1 if something is, 2 
 
 import sys
 
-# Python looks for modules beside the file that it runs first, and the shop has a `selectors` there
-# and a `numbers`. Nothing beside this file is meant.
 if __name__ == "__main__" and not sys.flags.safe_path:
+    # Python looks for modules beside a script first: the shop's numbers.py, or whatever else is in
+    # the folder that a stranger saved this file to. None of it is meant.
     del sys.path[0]
 
 import argparse

@@ -293,6 +293,21 @@ def test_the_file_alone_is_enough_for_a_stranger(tmp_path):
     assert "pip install py_ecc" in lines[6]
 
 
+def test_what_lies_beside_the_file_is_not_run(tmp_path):
+    shutil.copy(ROOT / "lottery" / "verify_draw.py", tmp_path)
+    for name in ("argparse", "json", "numbers", "hashlib", "py_ecc"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('run')")
+    done = subprocess.run(
+        [sys.executable, "verify_draw.py", "-", *options(saved_of(SAID))],
+        cwd=tmp_path,
+        input=canonical(SAID),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"ok beacon's signature: quicknet signed round 31799517" in done.stdout
+
+
 def test_a_terminal_that_knows_only_ascii_is_no_trouble(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "lottery" / "verify_draw.py", "-"],
