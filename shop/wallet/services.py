@@ -113,6 +113,7 @@ class Book:
         self._house = House(house)
         self._kind = kind
         self._accounts: dict[int, Locked] = {}
+        self._house_id = 0
         # (user id, signed amount, reference)
         self._entries: list[tuple[int, int, str]] = []
 
@@ -125,6 +126,9 @@ class Book:
         if self._accounts:
             raise RuntimeError("a book locks its accounts once")
         self._accounts = accounts.locked_all(user_ids, self._currency)
+        if self._accounts:
+            # Made, if need be, before any pool is locked.
+            self._house_id = accounts.house_id(self._house, self._currency)
 
     def balance(self, user_id: int) -> int:
         """What a locked account has after everything entered so far. Raises KeyError for others."""
@@ -160,8 +164,7 @@ class Book:
         postings = [(changed[user_id].pk, amount, what) for user_id, amount, what in entries]
         total = sum(amount for _user_id, amount, _what in entries)
         if total:
-            house_id = accounts.house_id(self._house, self._currency)
-            postings.append((house_id, -total, reference))
+            postings.append((self._house_id, -total, reference))
         _post(_book(reference, self._kind), postings)
 
 

@@ -78,7 +78,6 @@ def test_what_comes_in_pays_for_what_follows(shopper: User) -> None:
     # It sums to zero without the house, which has no part in it.
     assert [row[1] for row in posted(shopper)] == [10, -10]
     assert Posting.objects.count() == 2
-    assert not Account.objects.filter(house="lottery").exists()
     assert audit().broken == {}
 
 
@@ -102,6 +101,21 @@ def test_a_book_of_refusals_leaves_nothing_but_accounts(shopper: User) -> None:
     assert not Transaction.objects.exists()
     assert balance(shopper) == 0
     assert audit().broken == {}
+
+
+def test_the_houses_account_is_made_before_any_pool_is_locked(shopper: User) -> None:
+    """Between a book's lock and its write pools are: who makes that account meanwhile may want one
+    of them."""
+    fund(shopper, 10)
+    book = make_book()
+    book.lock([shopper.pk])
+    known = Account.objects.count()
+    book.debit(shopper.pk, 1, "entry-1")
+
+    book.write("batch-1")
+
+    assert Account.objects.count() == known
+    assert Account.objects.get(house="lottery").postings.get().amount == 1
 
 
 def test_a_batch_of_any_size_is_six_statements() -> None:
