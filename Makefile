@@ -55,7 +55,7 @@ openapi: everything
 	@diff -u docs/openapi.yaml var/openapi.yaml \
 		|| { echo 'docs/openapi.yaml is not what the code says: run `make schema`.'; exit 1; }
 
-bench: everything ## orders a second, checkout and flash sales, beside a bare view
+bench: everything ## orders, entries and grabs a second, beside a bare view
 	@$(VENV) -m bench $(ARGS)
 
 schema: everything ## writes docs/openapi.yaml from the code

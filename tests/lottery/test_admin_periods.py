@@ -16,8 +16,10 @@ from lottery.drawing import periods_draw
 from lottery.models import Entry, Period, PublicNumber, Shares
 from lottery.opening import period_renew, period_stop_renewal
 from shop.errors import Ended, Invalid
+from shop.pools import services as pools
 from shop.pools.audit import audit
 from shop.pools.models import Pool, PoolMovement
+from shop.transactions import run
 from tests.factories import enter, make_period, make_sku, make_user
 from tests.kit.desk import listed, logged, offered, page_of, said, shown
 from tests.kit.periods import close, let_pass, let_round_come, rich, sell, sell_and_draw
@@ -376,6 +378,19 @@ def test_a_chain_is_stopped_at_its_last_period_whatever_is_sold(desk, operator, 
     assert len(logged(second)) == 1
 
 
+def test_a_chain_without_a_prize_is_left_until_there_is_one():
+    coin = make_sku(stock=1)
+    period = make_period(total_shares=1, sku=coin, auto_renew=True)
+    sell(period)
+    periods_sweep()
+    assert periods_sweep() == 0
+
+    run(lambda: pools.adjust({coin.pool_id: 1}, reference="more"))
+
+    assert periods_sweep() == 1
+    assert Period.objects.get(previous=period).status == "open"
+
+
 def test_a_renewal_that_was_under_way_when_it_was_stopped_opens_nothing(operator):
     seen_by_a_sweeper = make_period(total_shares=1, auto_renew=True)
     period_stop_renewal(seen_by_a_sweeper, operator=operator)
@@ -476,6 +491,11 @@ def test_the_verifier_says_on_a_page_what_it_would_say_to_a_stranger(desk_of, co
     proof = f"http://testserver/api/v1/lottery/periods/{period.pk}/proof"
     assert f"python lottery/verify_draw.py {proof} --commitment {period.commitment}" in page
     assert facts() == before
+
+
+def test_who_may_not_look_at_periods_is_refused_the_verifier(desk_of):
+    period = sell_and_draw(make_period())
+    assert desk_of("view_entry").get(page_of(period, "verify")).status_code == 403
 
 
 def test_a_draw_that_was_tampered_with_shows(desk):
