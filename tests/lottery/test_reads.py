@@ -21,8 +21,8 @@ PERIODS, CROWD = 20_000, 20_000
 # each of the others two.
 MANY = f"""
     INSERT INTO accounts_user (id, password, is_superuser, username, first_name, last_name, email,
-        is_staff, is_active, date_joined, nickname)
-    SELECT seq, '', 0, CONCAT('u', seq), '', '', '', 0, 1, NOW(6), '' FROM seq_1_to_5000;
+        is_staff, is_active, date_joined, nickname, phone)
+    SELECT seq, '', 0, CONCAT('u', seq), '', '', '', 0, 1, NOW(6), '', '' FROM seq_1_to_5000;
     INSERT INTO pools_pool (id, kind, available, taken, open, strategy, gated)
     SELECT seq, 'period', IF(seq > {PERIODS - 20}, 10, 0), 10, seq > {PERIODS - 20}, '', 0
     FROM seq_1_to_{PERIODS};
