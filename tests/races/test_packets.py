@@ -59,9 +59,15 @@ def packet_of(settings: Settings) -> Callable[..., Packet]:
     """Sends packets that are grabbed in this way from now on."""
 
     def send(how: How, **plan: Any) -> Packet:
-        settings.RED_PACKET_PLACEMENT = how.placement
-        settings.STOCK_STRATEGY = how.strategy
-        settings.RED_PACKET_GATED_FROM = 1 if how.gated else NEVER
+        wanted = {
+            "RED_PACKET_PLACEMENT": how.placement,
+            "STOCK_STRATEGY": how.strategy,
+            "RED_PACKET_GATED_FROM": 1 if how.gated else NEVER,
+        }
+        for name, value in wanted.items():
+            # Each change is one layer more that a look at a setting goes through.
+            if getattr(settings, name) != value:
+                setattr(settings, name, value)
         packet = make_packet(**plan)
         assert packet.pool.gated == how.gated
         return packet
