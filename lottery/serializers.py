@@ -83,6 +83,9 @@ class PeriodSerializer(serializers.Serializer[Period]):
     commitment = serializers.CharField()
     terms = serializers.CharField(help_text="The canonical text that `commitment` binds.")
     root = serializers.CharField(help_text='Of its entries, once it is closed; before that "".')
+    closed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the root was published; the round follows from it."
+    )
     beacon = serializers.SerializerMethodField()
     draw = serializers.SerializerMethodField()
     next_period = serializers.IntegerField(source="next_id", allow_null=True)

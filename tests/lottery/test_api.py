@@ -56,6 +56,7 @@ PERIOD = {
     "commitment",
     "terms",
     "root",
+    "closed_at",
     "beacon",
     "draw",
     "next_period",
@@ -129,6 +130,7 @@ def test_a_period_is_told_with_all_that_its_buyers_go_by(api: APIClient) -> None
         "commitment": period.commitment,
         "terms": period.terms,
         "root": "",
+        "closed_at": None,
         "draw": None,
         "next_period": None,
     }
