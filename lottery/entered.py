@@ -17,5 +17,8 @@ def entered(answer: Answer[Entry]) -> Placed:
         if not answer.replayed:
             pending = {"entry_no": entry.entry_no, "status": entry.status}
             return Placed(pending, ACCEPTED, headers)
-    whole = selectors.entry_of(entry.user, entry.entry_no)
-    return Placed(EntrySerializer(whole).data, entry.first_status, headers)
+    if answer.replayed:
+        entry = selectors.entry_of(entry.user_id, entry.entry_no)
+    else:
+        entry = selectors.entry_got(entry)
+    return Placed(EntrySerializer(entry).data, entry.first_status, headers)

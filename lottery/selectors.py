@@ -148,12 +148,43 @@ def entries_of(user: "User", *, period_id: int) -> QuerySet[Entry]:
     return mine.select_related("shares", "period").order_by("-pk")
 
 
-def entry_of(user: "User", entry_no: str) -> Entry:
+def entry_of(user_id: int, entry_no: str) -> Entry:
     """One entry of the user's. Raises NotFound."""
-    entries = Entry.objects.filter(user=user, entry_no=entry_no)
+    entries = Entry.objects.filter(user_id=user_id, entry_no=entry_no)
     entry = entries.select_related("shares", "period").first()
     if entry is None:
         raise NotFound
+    return entry
+
+
+_got = Select(
+    lambda entry_id: Shares.objects.filter(entry_id=entry_id).values_list(
+        "first",
+        "count",
+        "cost",
+        "entry__period__currency",
+        "entry__period__seed",
+        "entry__period__total_shares",
+        "entry__period__first_number",
+    )
+)
+
+
+def entry_got(entry: Entry) -> Entry:
+    """A new entry that was confirmed at once, with its shares and what of its period tells their
+    numbers: in one look, on the path of every buyer."""
+    row = _got.row(entry.pk)
+    if row is None:
+        raise NotFound
+    first, count, cost, currency, seed, total_shares, first_number = row
+    entry.shares = Shares(entry=entry, first=first, count=count, cost=cost)
+    entry.period = Period(
+        pk=entry.period_id,
+        currency=currency,
+        seed=seed,
+        total_shares=total_shares,
+        first_number=first_number,
+    )
     return entry
 
 

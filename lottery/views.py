@@ -155,4 +155,4 @@ class EntryView(APIView):
     @extend_schema(responses=EntrySerializer)
     def get(self, request: Request, entry_no: str) -> Response:
         """One entry as it stands now."""
-        return Response(EntrySerializer(selectors.entry_of(request.user, entry_no)).data)
+        return Response(EntrySerializer(selectors.entry_of(request.user.pk, entry_no)).data)

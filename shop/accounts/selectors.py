@@ -38,9 +38,12 @@ def address_snapshot(*, address_id: int, user_id: int) -> dict[str, str]:
     return {"name": name, "phone": phone, "region": region, "detail": detail}
 
 
+_active = Select(lambda pk: User.objects.filter(pk=pk, is_active=True).values_list("pk"))
+
+
 def require_active(user_id: int) -> None:
     """Raises PermissionDenied for a disabled user, whose access token was trusted so far."""
-    if disabled_among([user_id]):
+    if _active.row(user_id) is None:
         raise PermissionDenied
 
 

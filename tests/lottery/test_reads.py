@@ -94,7 +94,7 @@ def test_no_question_reads_more_than_it_answers() -> None:
         "winners": page(selectors.winners()),
         "mine": page(mine),
         "how many are mine": mine.count,
-        "one of mine": lambda: selectors.entry_of(user, "6".rjust(24, "0")),
+        "one of mine": lambda: selectors.entry_of(user.pk, "6".rjust(24, "0")),
         "due": lambda: list(Period.objects.filter(closing.is_due())),
         "unfrozen": lambda: list(Period.objects.filter(status="closed", root="")),
         "unrenewed": lambda: list(closing._unrenewed()),
