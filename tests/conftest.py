@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.core.signals import request_started
 from django.db import close_old_connections
 from django.test import Client
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -15,9 +16,12 @@ from lottery import selectors as periods
 from orders import pending, shield
 from shop.accounts.models import User
 from shop.api import front
-from shop.pools import gate, waiting
+from shop.pools import drain, gate, gatekeeping, waiting
 from tests.factories import make_user
+from tests.faults.deaths import mortal
 from tests.kit.fronts import Long
+from tests.kit.machines import BATCH
+from tests.kit.redis import forget_connections
 
 
 class JSONClient(APIClient):
@@ -97,3 +101,22 @@ def in_a_request(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def long() -> Long:
     return Long()
+
+
+@pytest.fixture
+def empty_gates() -> Iterator[None]:
+    """Redis knows no gate, and this process that it answers."""
+    forget_connections()
+    gate.client().flushdb()
+    yield
+    forget_connections()
+    gate.client().flushdb()
+
+
+@pytest.fixture
+def deadly(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """Fail points that can be died at, small batches, and looks at gates without a pause."""
+    mortal(monkeypatch)
+    monkeypatch.setattr(gatekeeping, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(drain, "PACE_SECONDS", 0.0)
+    settings.DRAIN_BATCH = BATCH

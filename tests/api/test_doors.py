@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from goods.sales.models import FlashSale, Protection
+from goods.sales.models import Protection
 from lottery.models import Period
 from orders import shield
 from shop.accounts.models import User
@@ -16,7 +16,7 @@ from shop.api import front
 from shop.pools.models import Placement
 from tests.factories import enter, make_period, make_sale, make_user, place_in
 from tests.kit.fronts import Long, ask, bad_tokens, token
-from tests.kit.offers import ENTRIES, SALE_ORDERS, Offer
+from tests.kit.offers import ENTRIES, SALE_ORDERS, Offer, Scarce
 from tests.kit.periods import let_pass, rich
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_a_request")]
@@ -25,7 +25,6 @@ OFFERS = [SALE_ORDERS, ENTRIES]
 EITHER = pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.of)
 LANGUAGE = pytest.mark.parametrize("language", ["en", "zh-hans"])
 
-Scarce = FlashSale | Period
 NOW = {"server_time": None}
 
 

@@ -22,9 +22,9 @@ from uuid import uuid4
 from rest_framework_simplejwt.tokens import AccessToken
 
 from goods.sales.models import FlashSale
-from orders.models import Order
 from shop.accounts.models import User
 from tests.kit.clientlog import ClientLog
+from tests.kit.offers import Scarce, offer_of
 
 TIMEOUT_SECONDS = 15
 # No answer at all.
@@ -93,8 +93,8 @@ class Client:
     def __init__(self, user: User, *, port: int, log: ClientLog) -> None:
         self.user = user
         self.log = log
-        # Answers by sale and code.
-        self.seen: Counter[tuple[int, str]] = Counter()
+        # Answers by what was asked and code.
+        self.seen: Counter[tuple[Scarce, str]] = Counter()
         self._line = Line(port)
         self._access = access_of(user)
 
@@ -104,27 +104,28 @@ class Client:
         named["Authorization"] = f"Bearer {self._access}"
         return self._line.ask(method, path, body, named)
 
-    def order(self, sale: FlashSale, *, key: str, **wanted: Any) -> Reply:
-        """Asks the sale for an order once, and logs what it learns."""
+    def order(self, scarce: Scarce, *, key: str, **wanted: Any) -> Reply:
+        """Asks a sale for an order, or a period for an entry, once, and logs what it learns."""
+        offer = offer_of(scarce)
         self.log.sends(self._logged(key))
         reply = self.ask(
             "POST",
-            f"/flash-sales/{sale.pk}/orders",
-            {"count": 1, **wanted},
+            offer.address.format(scarce.pk),
+            {offer.units: 1, **wanted},
             Idempotency_Key=key,
         )
         if not reply.code:
-            self.log.learns_stored(self._logged(key), reply.body["order_no"])
+            self.log.learns_stored(self._logged(key), reply.body[offer.number])
         elif reply.code not in NOTHING_KNOWN:
             self.log.learns_refused(self._logged(key), reply.code)
-        self.seen[sale.pk, reply.code] += 1
+        self.seen[scarce, reply.code] += 1
         return reply
 
-    def buy(self, sale: FlashSale, *, key: str = "", tries: int = 100, **wanted: Any) -> Reply:
+    def buy(self, scarce: Scarce, *, key: str = "", tries: int = 100, **wanted: Any) -> Reply:
         """Asks until there is an answer, as often as it takes."""
         key = key or uuid4().hex
         for _ in range(tries):
-            reply = self.order(sale, key=key, **wanted)
+            reply = self.order(scarce, key=key, **wanted)
             if reply.code not in WORTH_A_REPEAT:
                 break
             wait = min(1.0, float(reply.headers.get("retry-after", "0.3")))
@@ -139,11 +140,15 @@ class Client:
         self._line.close()
 
 
-def agreement(log: ClientLog, sales: Iterable[FlashSale]) -> list[str]:
-    """Where what the clients know and what is stored contradict each other."""
-    rows = Order.objects.filter(sale__in=list(sales))
-    stored = rows.values_list("user_id", "idempotency_key", "order_no")
-    return log.disagreements((f"{user} {key}", number) for user, key, number in stored)
+def agreement(log: ClientLog, asked: Iterable[Scarce]) -> list[str]:
+    """Where what the clients know and what is stored of all that they asked contradict each
+    other."""
+    stored: list[tuple[str, str]] = []
+    for scarce in asked:
+        offer = offer_of(scarce)
+        rows = offer.stored(scarce).values_list("user_id", "idempotency_key", offer.number)
+        stored += [(f"{user} {key}", number) for user, key, number in rows]
+    return log.disagreements(stored)
 
 
 def at_once(work: Sequence[Callable[[], Reply]], *, seconds: float = 60) -> list[Reply]:
@@ -177,8 +182,8 @@ class Storm:
         """What this sale has answered so far, by code."""
         codes: Counter[str] = Counter()
         for client in self._clients:
-            for (sale_id, code), count in list(client.seen.items()):
-                if sale_id == sale.pk:
+            for (scarce, code), count in list(client.seen.items()):
+                if scarce == sale:
                     codes[code] += count
         return codes
 

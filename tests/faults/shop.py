@@ -20,10 +20,9 @@ from django.test import override_settings
 
 from deploy.local import servers
 from deploy.local.processes import PYTHON, ROOT, Child, free_port, listening, stop_all
-from goods.sales.models import FlashSale
-from orders.models import Order
 from settings.redis import redis_caches
-from tests.kit.hows import in_step
+from shop.pools import drain
+from tests.kit.hows import Sold, in_step
 from tests.kit.marks import on_mariadb
 from tests.kit.redis import forget_connections
 from tests.ops.processes import environment
@@ -149,16 +148,18 @@ class Shop:
             if self.worker.exit_code() is not None:
                 self.worker.start()
 
-    def comes_to_rest(self, *sales: FlashSale) -> None:
-        """Waits until nothing of the sales is pending and their gates are in step: in a moment, or
-        as soon as beat has set them right where Redis was too slow for one of the processes, as it
-        may be on a crowded machine."""
-        pending = Order.objects.filter(queue__in=[sale.queue_id for sale in sales])
-        wait_until(lambda: not pending.exists(), "nothing waits", seconds=SETTLE_SECONDS)
-        for sale in sales:
+    def comes_to_rest(self, *sold: Sold) -> None:
+        """Waits until nothing of it is pending and the gates are in step: in a moment, or as soon
+        as beat has set them right where Redis was too slow for one of the processes, as it may be
+        on a crowded machine."""
+        queues = {one.queue_id for one in sold}
+        wait_until(
+            lambda: queues.isdisjoint(drain.waiting()), "nothing waits", seconds=SETTLE_SECONDS
+        )
+        for one in sold:
             heard = self._gate_failures() == self._failures_before
             wait_until(
-                partial(in_step, sale),
+                partial(in_step, one),
                 "the gate is in step",
                 seconds=TELL_SECONDS if heard else HEAL_SECONDS,
             )

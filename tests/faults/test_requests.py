@@ -1,4 +1,5 @@
-"""Requests to the sale endpoint that are repeated, changed, lost in a crash or malformed."""
+"""Requests for orders of sales and for entries that are repeated, changed, lost in a crash or
+malformed. Entries take the same way, so what sets no wallet at risk is asked of sales alone."""
 
 import http.client
 import json
@@ -6,11 +7,13 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
 from goods.sales.models import FlashSale
 from goods.sales.services import sale_end
+from lottery.models import Period
 from orders.models import Order
 from shop.accounts.models import User
 from tests.faults.clients import CUT, Client, Reply, access_of, agreement, at_once
@@ -18,6 +21,9 @@ from tests.faults.sales import assert_sold, sale_of
 from tests.faults.shop import REAL_PROCESSES, Shop, wait_until
 from tests.kit.clientlog import ClientLog
 from tests.kit.hows import EVERY, How, hows, in_step, make_users
+from tests.kit.offers import Scarce, offer_of
+from tests.kit.periods import assert_sold as assert_entered
+from tests.kit.periods import crowd, period_of
 
 pytestmark = REAL_PROCESSES
 
@@ -28,29 +34,44 @@ def first_status(how: How) -> int:
     return 202 if how.queued else 201
 
 
-def assert_one_order(shop: Shop, how: How, sale: FlashSale, replies: list[Reply]) -> None:
-    """All replies tell of the one order of the sale, which has its unit."""
-    order = Order.objects.get(sale=sale)
-    assert {reply.body["order_no"] for reply in replies} == {order.order_no}
+Kind = tuple[Callable[..., Any], Callable[[int], list[User]]]
+# What is asked for, and by whom: somebody who can pay for it.
+KINDS: dict[str, Kind] = {
+    "sale": (lambda how: sale_of(how, stock=10, per_user_limit=1), make_users),
+    "period": (lambda how: period_of(how, shares=10, per_user_limit=1), crowd),
+}
+EITHER = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+
+
+def assert_one(shop: Shop, how: How, scarce: Scarce, replies: list[Reply]) -> None:
+    """All replies tell of the one order of the sale, or entry of the period, which has its unit."""
+    offer = offer_of(scarce)
+    row = offer.stored(scarce).get()
+    assert {reply.body[offer.number] for reply in replies} == {getattr(row, offer.number)}
     assert {reply.status for reply in replies} == {first_status(how)}
-    shop.comes_to_rest(sale)
-    assert_sold(sale, units=1, of=10)
+    shop.comes_to_rest(scarce)
+    if isinstance(scarce, Period):
+        assert_entered(scarce, shares=1, had={row.user: 1_000})
+    else:
+        assert_sold(scarce, units=1, of=10)
 
 
 # --- repeated
 
 
+@EITHER
 @hows("one key", short=2)
 def test_one_key_50_times_at_once_is_one_order(
-    shop: Shop, client_of: Clients, log: ClientLog, how: How
+    shop: Shop, client_of: Clients, log: ClientLog, how: How, kind: Kind
 ) -> None:
-    sale, [user] = sale_of(how, stock=10, per_user_limit=1), make_users(1)
+    make, people = kind
+    scarce, [user] = make(how), people(1)
 
-    replies = at_once([partial(client_of(user).buy, sale, key="k") for _ in range(50)])
+    replies = at_once([partial(client_of(user).buy, scarce, key="k") for _ in range(50)])
 
     assert Counter(reply.replayed for reply in replies) == {False: 1, True: 49}
-    assert_one_order(shop, how, sale, replies)
-    assert agreement(log, [sale]) == []
+    assert_one(shop, how, scarce, replies)
+    assert agreement(log, [scarce]) == []
 
 
 # Where a web process can die over an order: (fail point, orders that are stored then).
@@ -59,24 +80,26 @@ def crashes(how: How) -> list[tuple[str, int]]:
     return [*gate, *([] if how.queued else [("commit.before", 0)]), ("commit.after", 1)]
 
 
+@EITHER
 @hows("crash in flight", short=1)
 def test_a_crash_in_flight_blocks_no_key_and_doubles_no_order(
-    shop: Shop, client_of: Clients, log: ClientLog, how: How
+    shop: Shop, client_of: Clients, log: ClientLog, how: How, kind: Kind
 ) -> None:
-    sales = []
+    make, people = kind
+    asked = []
     for failpoint, stored in crashes(how):
-        sale, [user] = sale_of(how, stock=10, per_user_limit=1), make_users(1)
-        sales.append(sale)
+        scarce, [user] = make(how), people(1)
+        asked.append(scarce)
         with shop.another_web(FAILPOINT=f"{failpoint}:kill") as port:
-            lost = client_of(user, port=port).order(sale, key="k")
+            lost = client_of(user, port=port).order(scarce, key="k")
         assert lost.code == CUT
-        assert Order.objects.filter(sale=sale).count() == stored, failpoint
+        assert offer_of(scarce).stored(scarce).count() == stored, failpoint
 
-        replies = at_once([partial(client_of(user).buy, sale, key="k") for _ in range(50)])
+        replies = at_once([partial(client_of(user).buy, scarce, key="k") for _ in range(50)])
 
         assert Counter(reply.replayed for reply in replies)[False] == 1 - stored
-        assert_one_order(shop, how, sale, replies)
-    assert agreement(log, sales) == []
+        assert_one(shop, how, scarce, replies)
+    assert agreement(log, asked) == []
 
 
 # --- changed, of others, lost
@@ -98,7 +121,7 @@ def test_a_key_with_another_body_is_refused_and_changes_nothing(
     for reply in (another_count, another_sale):
         assert (reply.status, reply.code) == (422, "idempotency_key_reused")
     assert (again.code, again.replayed) == ("", True)
-    assert_one_order(shop, how, sale, [first, again])
+    assert_one(shop, how, sale, [first, again])
     shop.comes_to_rest(other)
     assert_sold(other, units=0, of=10)
     assert agreement(log, [sale, other]) == []

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from orders import settlement
+from lottery import settlement as of_entries
+from orders import settlement as of_orders
 from shop.pools import services
 from tests.kit.barrier import race
 
@@ -38,6 +39,7 @@ def looking_midway(
 
         return taking
 
-    for module, name in ((services, "take"), (settlement, "take_batch")):
+    takers = ((services, "take"), (of_orders, "take_batch"), (of_entries, "take_batch"))
+    for module, name in takers:
         monkeypatch.setattr(module, name, stopping(getattr(module, name)))
     return seen

@@ -12,6 +12,8 @@ from orders.front import SaleDoor
 from orders.models import Order
 from shop.api.front import Door
 
+Scarce = FlashSale | Period
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -38,6 +40,6 @@ SALE_ORDERS = Offer("/flash-sales/{}/orders", SaleDoor, "count", "order_no", Ord
 ENTRIES = Offer("/lottery/periods/{}/entries", EntryDoor, "shares", "entry_no", Entry, "period")
 
 
-def offer_of(target: FlashSale | Period) -> Offer:
+def offer_of(target: Scarce) -> Offer:
     """How this one is asked for."""
     return ENTRIES if isinstance(target, Period) else SALE_ORDERS

@@ -1,6 +1,12 @@
 """Periods for tests: shoppers with points, what workers do a moment later, and time that passes."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db.models import Sum
 
 from lottery.beacons import CHOICES
 from lottery.closing import periods_sweep
@@ -10,10 +16,17 @@ from lottery.numbers import numbers_of
 from lottery.selectors import period_terms_lately
 from shop.accounts.models import User
 from shop.pools import gatekeeping
+from shop.pools.audit import audit
 from shop.pools.drain import drain
-from shop.wallet.models import Currency
-from tests.factories import enter, give_points, make_user
+from shop.transactions import run
+from shop.wallet.models import Account, Currency, House
+from shop.wallet.services import Book
+from tests.factories import enter, give_points, make_period, make_user
+from tests.kit.hows import How, make_users
+from tests.kit.units import counters
 from tests.kit.wallets import balance
+
+PRICE = 5
 
 
 def rich(points: int = 1_000) -> User:
@@ -21,6 +34,32 @@ def rich(points: int = 1_000) -> User:
     user = make_user()
     give_points(user, points)
     return user
+
+
+def crowd(count: int, points: int = 1_000) -> list[User]:
+    """So many shoppers, each with so many points, who can't log in: they cost next to nothing."""
+    users = make_users(count)
+
+    def fill() -> None:
+        book = Book(Currency.POINTS, House.GRANTS, "grant")
+        book.lock([user.pk for user in users])
+        for user in users:
+            book.credit(user.pk, points, f"crowd-{user.pk}")
+        book.write(f"crowd-{uuid4().hex}")
+
+    run(fill)
+    return users
+
+
+def period_of(how: How, *, shares: int, **terms: Any) -> Period:
+    """A period of so many shares, without a limit, sold like this."""
+    defaults = {
+        "share_price": PRICE,
+        "placement": how.placement,
+        "strategy": how.strategy,
+        "gated": how.gated,
+    }
+    return make_period(total_shares=shares, **defaults | terms)
 
 
 def points_of(user: User) -> int:
@@ -109,3 +148,30 @@ def sell_and_draw(period: Period) -> Period:
     period.pool.refresh_from_db()
     sell(period, period.pool.available)
     return draw(period)
+
+
+def outcomes(period: Period) -> Counter[str]:
+    """Its entries by their failure, or their status."""
+    rows = Entry.objects.filter(period=period).values_list("status", "failure")
+    return Counter(failure or status for status, failure in rows)
+
+
+def assert_sold(period: Period, *, shares: int, had: Mapping[User, int]) -> None:
+    """Exactly so many shares are sold, each number is one entry's, whoever `had` so many points has
+    paid for what is theirs and no more, and every promise holds."""
+    numbers = numbers_given(period)
+    first, total = period.first_number, period.total_shares
+    assert len(numbers) == len(set(numbers)) == shares
+    assert all(first <= number < first + total for number in numbers)
+    if shares == total:
+        assert sorted(numbers) == list(range(first, first + total))
+    assert counters(period.pool) == (total - shares, shares)
+    mine = Shares.objects.filter(pool=period.pool).values_list("entry__user")
+    spent = dict(mine.annotate(Sum("cost")).order_by())
+    left = dict(
+        Account.objects.filter(user__in=had, currency=Currency.POINTS).values_list(
+            "user_id", "balance"
+        )
+    )
+    assert left == {user.pk: points - spent.get(user.pk, 0) for user, points in had.items()}
+    assert audit().broken == {}

@@ -10,18 +10,14 @@ import os
 from collections.abc import Callable
 
 import pytest
-from django.core.management import call_command
-from hypothesis import HealthCheck, Phase, event, seed, settings
+from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
-from pytest_django.fixtures import Settings
 
 from goods.sales import selectors, services
 from orders import lifecycle
@@ -32,12 +28,11 @@ from shop.pools import drain, gate, gatekeeping
 from shop.pools.audit import audit
 from shop.pools.models import Placement, Strategy
 from tests.factories import make_sku, overdue
-from tests.faults.deaths import deaf, dying_at, mortal
+from tests.faults.deaths import deaf, dying_at
 from tests.faults.model import UNKNOWN, Arithmetic, Attempt
 from tests.faults.sales import buy, sale_of, units_held
 from tests.kit.hows import (
     EVERY,
-    SEED,
     How,
     drain_all,
     forget_shoppers,
@@ -46,12 +41,13 @@ from tests.kit.hows import (
     spoil_gate,
     wipe,
 )
+from tests.kit.machines import BATCH, Machine, run_machine
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters
 
 pytestmark = on_mariadb
 
-STOCK, ALLOTMENT, BATCH = 14, 8, 3
+STOCK, ALLOTMENT = 14, 8
 IN_BUYING = ["gate.admitted", "commit.before", "commit.after"]
 IN_DRAINING = ["drain.before", "drain.settled", "commit.before", "commit.after", "drain.after"]
 SHOPPERS = 6
@@ -60,12 +56,9 @@ WISHES = st.lists(WISH, min_size=2, max_size=6)
 BEFORE_COMMIT = {"drain.before", "drain.settled", "commit.before"}
 
 
-class Shop(Arithmetic, RuleBasedStateMachine):
+class Shop(Arithmetic, Machine):
     def __init__(self) -> None:
         super().__init__()
-        if audit().broken:
-            # What a broken example left must not be taken for the next one's.
-            call_command("flush", interactive=False, verbosity=0)
         self.attempts: list[Attempt] = []
         self.keys = 0
 
@@ -366,15 +359,6 @@ class Shop(Arithmetic, RuleBasedStateMachine):
         self.disturbed = False
 
 
-@pytest.fixture
-def deadly(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    """Fail points that can be died at, small batches, and looks at gates without a pause."""
-    mortal(monkeypatch)
-    monkeypatch.setattr(gatekeeping, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(drain, "PACE_SECONDS", 0.0)
-    settings.DRAIN_BATCH = BATCH
-
-
 @pytest.mark.parametrize(
     "examples",
     [
@@ -384,17 +368,4 @@ def deadly(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
 )
 @pytest.mark.usefixtures("deadly")
 def test_nothing_is_sold_twice_or_lost_by_any_sequence_of_steps_and_deaths(examples: int) -> None:
-    print(f"RACE_SEED={SEED}")
-    seed(SEED)(Shop)
-    run_state_machine_as_test(
-        Shop,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=30,
-            deadline=None,
-            # Steps on a real database are too slow to be tried again in search of fewer.
-            phases=[Phase.generate],
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Shop, examples=examples)

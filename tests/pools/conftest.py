@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
-from shop.pools import gate
-from tests.kit.redis import forget_connections
 from tests.pools.gates import Kind, kind_of_tests
 from tests.pools.planting import SaleShop, Shop, make_sale_shop, make_shop
 
@@ -20,16 +18,6 @@ def shop(db: None) -> Shop:
 @pytest.fixture
 def sale_shop(transactional_db: None) -> SaleShop:
     return make_sale_shop()
-
-
-@pytest.fixture
-def empty_gates() -> Iterator[None]:
-    """Redis knows no gate, and this process that it answers."""
-    forget_connections()
-    gate.client().flushdb()
-    yield
-    forget_connections()
-    gate.client().flushdb()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Shops with one order of each fate, and hands that reach into their tables behind their backs."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +24,7 @@ from tests.factories import (
     start_payment,
     switch,
 )
+from tests.kit.controls import checks_off
 
 STOCK = 20
 PRICE_FEN = 1000
@@ -116,21 +116,6 @@ def make_sale_shop() -> SaleShop:
     direct = place_in(switch(sale, "direct"), first)
     pending = place_in(switch(sale, "queued"), second)
     return SaleShop(sale, first, second, settled, cancelled, direct, pending)
-
-
-@contextmanager
-def checks_off() -> Iterator[None]:
-    """The last line of defence taken away, as a bug in the database or a hand in it would."""
-    off, on = {
-        "sqlite": ("PRAGMA ignore_check_constraints = ON", "PRAGMA ignore_check_constraints = OFF"),
-        "mysql": ("SET check_constraint_checks = 0", "SET check_constraint_checks = 1"),
-    }[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(off)
-        try:
-            yield
-        finally:
-            cursor.execute(on)
 
 
 class Planted(Protocol):

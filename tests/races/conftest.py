@@ -2,13 +2,18 @@
 
 import os
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.fixtures import Settings
 
+from shop.pools import drain
+from shop.pools.models import QueueQuerySet
+from tests.kit.barrier import race
+from tests.kit.hows import Sold
 from tests.kit.units import held_by_tests
 
 
@@ -45,3 +50,39 @@ def somebody() -> Iterator[BaseDatabaseWrapper]:
     other = connections[DEFAULT_DB_ALIAS].copy()
     yield other
     other.close()
+
+
+@pytest.fixture
+def no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain that looks at its queue's row, and does not lock it."""
+    monkeypatch.setattr(QueueQuerySet, "for_draining", QueueQuerySet.all)
+
+
+@pytest.fixture
+def two_drains(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sold], None]:
+    """Runs a drain, and another one while the first has its first batch in hand."""
+
+    def run(sold: Sold) -> None:
+        in_hand, other_is_done = threading.Event(), threading.Event()
+
+        def pause(name: str) -> None:
+            if name == "drain.before" and not in_hand.is_set():
+                in_hand.set()
+                assert other_is_done.wait(30)
+
+        monkeypatch.setattr(drain, "failpoint", pause)
+
+        def first() -> None:
+            drain.drain(sold.queue_id)
+
+        def second() -> None:
+            assert in_hand.wait(30)
+            try:
+                drain.drain(sold.queue_id)
+            finally:
+                other_is_done.set()
+
+        for outcome in race([first, second]):
+            outcome.result()
+
+    return run

@@ -1,8 +1,6 @@
 """Takes from pools at one moment, with the lock or the condition, and without them."""
 
-import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import partial
 from random import Random
 
@@ -18,6 +16,7 @@ from shop.pools.refusals import Shortage
 from shop.pools.strategies import STRATEGIES, TAKE, Optimistic, Pessimistic, Take
 from shop.statements import Select
 from tests.kit.barrier import Outcome, race, watching
+from tests.kit.controls import Appointment, unchecked
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters, make_pool, take, taker
 
@@ -74,18 +73,6 @@ def test_2000_takes_of_two_pools_in_either_order_are_all_or_nothing(
 # --- the negative controls: what would happen without
 
 
-class Appointment:
-    """Two takers who both have decided before either of them writes, where that is possible."""
-
-    def __init__(self) -> None:
-        self.both = threading.Barrier(2)
-
-    def keep(self) -> None:
-        # Broken means that the other one can't come: it waits for our lock.
-        with suppress(threading.BrokenBarrierError):
-            self.both.wait(0.3)
-
-
 @pytest.fixture
 def decide_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Holds every pessimistic taker between its decision and its writes until another is there."""
@@ -126,21 +113,11 @@ def no_condition(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STRATEGIES, "optimistic", Unconditional())
 
 
-def without_check_constraints(run: Callable[[], None]) -> None:
-    """Runs it in this thread's session with the last line of defence switched off."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET check_constraint_checks = 0")
-        try:
-            run()
-        finally:
-            cursor.execute("SET check_constraint_checks = 1")
-
-
 def two_take_the_last_unit(strategy: str, *, checks: bool) -> tuple[Pool, list[Outcome[None]]]:
     pool = make_pool(1, strategy=strategy)
     takers = [taker({pool: 1}, reference=f"taker-{n}") for n in range(2)]
     if not checks:
-        takers = [partial(without_check_constraints, taker) for taker in takers]
+        takers = [partial(unchecked, taker) for taker in takers]
     return pool, race(takers)
 
 

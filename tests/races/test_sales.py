@@ -20,16 +20,24 @@ from tests.factories import make_address, make_sku, make_user, place
 from tests.faults.sales import assert_sold, buy, sale_of, states, units_held
 from tests.kit.barrier import Outcome, race, watching
 from tests.kit.clientlog import ClientLog
-from tests.kit.hows import SEED, How, code_of, drain_all, drained, hows, in_step, make_users
+from tests.kit.hows import (
+    FOR_NOW,
+    SEED,
+    TRIES,
+    How,
+    code_of,
+    drain_all,
+    drained,
+    hows,
+    in_step,
+    make_users,
+    patient,
+)
 from tests.kit.marks import on_mariadb
 from tests.kit.midway import looking_midway
 from tests.kit.units import counters
 
 pytestmark = on_mariadb
-
-# What a client repeats with the same key, and so often.
-FOR_NOW = {"busy", "unavailable", "request_in_progress"}
-TRIES = 50
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +56,9 @@ def log(tmp_path: Path) -> Iterator[ClientLog]:
         yield log
 
 
-def patient(user: User, sale: FlashSale, *, key: str, count: int = 1) -> str:
+def patiently(user: User, sale: FlashSale, *, key: str, count: int = 1) -> str:
     """Buys with one key until there is an answer: its code, "" for an order."""
-    code = ""
-    for _ in range(TRIES):
-        code = code_of(lambda: buy(user, sale, count=count, key=key))
-        if code not in FOR_NOW:
-            break
-    return code
+    return patient(partial(buy, user, sale, count=count, key=key))
 
 
 def codes_of(outcomes: list[Outcome[str]]) -> Counter[str]:
@@ -67,7 +70,7 @@ def test_of_200_shoppers_at_the_last_unit_one_gets_it(how: How) -> None:
     sale, users = sale_of(how, stock=1), make_users(200)
 
     with drained(sale):
-        codes = codes_of(race([partial(patient, user, sale, key="k") for user in users]))
+        codes = codes_of(race([partial(patiently, user, sale, key="k") for user in users]))
 
     assert set(codes) <= {"", "sold_out"}
     assert Order.objects.count() == codes[""]
@@ -151,14 +154,10 @@ def test_a_sale_and_the_cart_sell_one_sku_together_exactly_once(
     addresses = {user.pk: make_address(user) for user in at_cart}
 
     def buys_in_sale(user: User) -> str:
-        return patient(user, sale, key="k")
+        return patiently(user, sale, key="k")
 
     def buys_from_cart(user: User) -> str:
-        for _ in range(TRIES):
-            code = code_of(lambda: place(user, {tea: 1}, key="k", address=addresses[user.pk]))
-            if code not in FOR_NOW:
-                break
-        return code
+        return patient(lambda: place(user, {tea: 1}, key="k", address=addresses[user.pk]))
 
     def moves() -> str:
         moved = []
@@ -210,7 +209,7 @@ def test_a_sale_that_is_ended_in_the_rush_gives_the_rest_back_once(how: How) -> 
 
     with watching(audit) as seen, drained(sale):
         codes = codes_of(
-            race([*(partial(patient, user, sale, key="k") for user in users), ends, ends])
+            race([*(partial(patiently, user, sale, key="k") for user in users), ends, ends])
         )
     sale_end(sale)
 
@@ -230,7 +229,7 @@ def test_50_requests_of_one_shopper_with_50_keys_are_one_order_where_the_limit_i
     sale, [user] = sale_of(how, stock=100, per_user_limit=1), make_users(1)
 
     with drained(sale):
-        codes = codes_of(race([partial(patient, user, sale, key=f"k{n}") for n in range(50)]))
+        codes = codes_of(race([partial(patiently, user, sale, key=f"k{n}") for n in range(50)]))
 
     assert set(codes) <= {"", "purchase_limit"}
     if how.gated or not how.queued:
@@ -247,7 +246,7 @@ def test_the_limit_holds_while_the_placement_is_switched(gated: bool, dice: Rand
     operator, users = make_user(), make_users(10)
 
     def buys(user: User, number: int) -> str:
-        return patient(user, sale, key=f"k{number}")
+        return patiently(user, sale, key=f"k{number}")
 
     def switches() -> str:
         for placement in dice.choices(list(Placement), k=20):

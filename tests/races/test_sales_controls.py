@@ -2,7 +2,6 @@
 fault must be seen, by the audit or by whoever was first in the queue, and without it must not be.
 """
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -16,13 +15,22 @@ from goods.sales.services import QUEUE_KIND
 from orders.models import Order, OrderLine, OrderMove
 from orders.pending import SETTLED_FROM, OrderQueue
 from orders.settlement import PendingOrder
-from shop.pools import drain, limits
+from shop.pools import limits
 from shop.pools.audit import audit
 from shop.pools.kinds import queue_kinds
-from shop.pools.models import PoolMovement, QueueQuerySet
+from shop.pools.models import PoolMovement
 from tests.faults.sales import assert_sold, buy, sale_of, states
 from tests.kit.barrier import race
-from tests.kit.hows import EVERY, How, code_of, drain_all, forget_shoppers, make_users, spoil_gate
+from tests.kit.hows import (
+    EVERY,
+    How,
+    Sold,
+    code_of,
+    drain_all,
+    forget_shoppers,
+    make_users,
+    spoil_gate,
+)
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters
 
@@ -77,12 +85,6 @@ def test_without_the_unique_key_repeats_at_once_are_many_orders(how: How) -> Non
 
 
 @pytest.fixture
-def no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A drain that looks at its queue's row, and does not lock it."""
-    monkeypatch.setattr(QueueQuerySet, "for_draining", QueueQuerySet.all)
-
-
-@pytest.fixture
 def no_order_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drain that reads pending orders without locking them."""
 
@@ -101,36 +103,6 @@ def no_order_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(queue_kinds, QUEUE_KIND, Unlocked())
 
 
-@pytest.fixture
-def two_drains(monkeypatch: pytest.MonkeyPatch) -> Callable[[FlashSale], None]:
-    """Runs a drain, and another one while the first has its first batch in hand."""
-
-    def run(sale: FlashSale) -> None:
-        in_hand, other_is_done = threading.Event(), threading.Event()
-
-        def pause(name: str) -> None:
-            if name == "drain.before" and not in_hand.is_set():
-                in_hand.set()
-                assert other_is_done.wait(30)
-
-        monkeypatch.setattr(drain, "failpoint", pause)
-
-        def first() -> None:
-            drain.drain(sale.queue_id)
-
-        def second() -> None:
-            assert in_hand.wait(30)
-            try:
-                drain.drain(sale.queue_id)
-            finally:
-                other_is_done.set()
-
-        for outcome in race([first, second]):
-            outcome.result()
-
-    return run
-
-
 def first_and_second(sale: FlashSale) -> list[str]:
     return [buy(user, sale).order_no for user in make_users(2)]
 
@@ -141,7 +113,7 @@ def failure_of(order_no: str) -> str:
 
 
 def test_with_the_queues_lock_the_first_in_the_queue_gets_the_last_unit(
-    two_drains: Callable[[FlashSale], None], settings: Settings
+    two_drains: Callable[[Sold], None], settings: Settings
 ) -> None:
     settings.DRAIN_BATCH = 1
     sale = sale_of(QUEUED, stock=1)
@@ -155,7 +127,7 @@ def test_with_the_queues_lock_the_first_in_the_queue_gets_the_last_unit(
 
 @pytest.mark.usefixtures("no_lease")
 def test_without_the_queues_lock_two_drains_at_once_serve_the_second_first(
-    two_drains: Callable[[FlashSale], None], settings: Settings
+    two_drains: Callable[[Sold], None], settings: Settings
 ) -> None:
     settings.DRAIN_BATCH = 1
     sale = sale_of(QUEUED, stock=1)
@@ -168,7 +140,7 @@ def test_without_the_queues_lock_two_drains_at_once_serve_the_second_first(
 
 @pytest.mark.usefixtures("no_order_locks")
 def test_with_the_queues_lock_alone_each_order_is_settled_once(
-    two_drains: Callable[[FlashSale], None],
+    two_drains: Callable[[Sold], None],
 ) -> None:
     sale = sale_of(QUEUED, stock=10)
     first_and_second(sale)
@@ -180,7 +152,7 @@ def test_with_the_queues_lock_alone_each_order_is_settled_once(
 
 @pytest.mark.usefixtures("no_lease", "no_order_locks")
 def test_without_any_lock_two_drains_at_once_settle_each_order_twice(
-    two_drains: Callable[[FlashSale], None],
+    two_drains: Callable[[Sold], None],
 ) -> None:
     sale = sale_of(QUEUED, stock=10)
     first_and_second(sale)

@@ -1,8 +1,6 @@
 """Wallets without one of their guards: each fault is seen, and with the guard it is not."""
 
-import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -20,6 +18,7 @@ from shop.wallet.models import Account, Currency
 from shop.wallet.services import Book
 from tests.factories import make_user
 from tests.kit.barrier import Outcome, race
+from tests.kit.controls import Appointment, unchecked
 from tests.kit.marks import on_mariadb
 from tests.kit.wallets import balance, fund, spend, spender
 
@@ -29,27 +28,6 @@ UNCONDITIONAL = (
     "UPDATE wallet_account SET balance = balance - %s"
     " WHERE user_id = %s AND currency = %s AND %s > 0"
 )
-
-
-class Appointment:
-    """Two who are both there, where that is possible: who waits for the other's lock can't come."""
-
-    def __init__(self) -> None:
-        self.both = threading.Barrier(2)
-
-    def keep(self) -> None:
-        with suppress(threading.BrokenBarrierError):
-            self.both.wait(0.3)
-
-
-def without_check_constraints(run: partial[None]) -> None:
-    """Runs it in this thread's session with the last line of defence switched off."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET check_constraint_checks = 0")
-        try:
-            run()
-        finally:
-            cursor.execute("SET check_constraint_checks = 1")
 
 
 def failures(outcomes: list[Outcome[None]]) -> list[BaseException]:
@@ -64,10 +42,7 @@ def test_without_the_condition_more_is_paid_than_is_there(monkeypatch: pytest.Mo
     user = make_user()
     fund(user, 100)
 
-    runners = [
-        partial(without_check_constraints, spender(user, 60, reference=f"payment-{n}"))
-        for n in range(5)
-    ]
+    runners = [partial(unchecked, spender(user, 60, reference=f"payment-{n}")) for n in range(5)]
     outcomes = race(runners)
 
     assert failures(outcomes) == []

@@ -11,8 +11,8 @@ from shop.wallet import corrections
 from shop.wallet.models import Account, Correction, Posting, Transaction
 from shop.wallet.services import Book
 from tests.factories import make_user
+from tests.kit.controls import checks_off
 from tests.kit.wallets import fund, spend
-from tests.pools.planting import checks_off
 from tests.wallet.asking import ask
 
 POSTING = (

@@ -12,8 +12,9 @@ from shop.accounts.models import User
 from shop.pools.audit import audit
 from shop.wallet.models import Account, Transaction
 from tests.factories import make_user
+from tests.kit.controls import checks_off
 from tests.kit.packets import amounts, expire, grab, make_packet, settle
-from tests.pools.planting import ago, checks_off
+from tests.pools.planting import ago
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,44 @@
+"""What negative controls are made of: two who meet where one should have waited, and the last line
+of defence switched off."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from django.db import connection
+
+T = TypeVar("T")
+
+
+class Appointment:
+    """Two who are both there, where that is possible: who waits for the other's lock can't come."""
+
+    def __init__(self, *, seconds: float = 0.3) -> None:
+        self._both = threading.Barrier(2)
+        self._seconds = seconds
+
+    def keep(self) -> None:
+        with suppress(threading.BrokenBarrierError):
+            self._both.wait(self._seconds)
+
+
+@contextmanager
+def checks_off() -> Iterator[None]:
+    """The CHECKs of this session taken away, as a bug in the database or a hand in it would."""
+    off, on = {
+        "sqlite": ("PRAGMA ignore_check_constraints = ON", "PRAGMA ignore_check_constraints = OFF"),
+        "mysql": ("SET check_constraint_checks = 0", "SET check_constraint_checks = 1"),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(off)
+        try:
+            yield
+        finally:
+            cursor.execute(on)
+
+
+def unchecked(run: Callable[[], T]) -> T:
+    """Runs it with the CHECKs of this thread's session switched off."""
+    with checks_off():
+        return run()
