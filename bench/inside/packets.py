@@ -50,6 +50,8 @@ class Crowd:
     of_run: dict[str, list[Packet]] = field(default_factory=dict)
 
     def requests(self, shoppers: Path, *, run: str, acknowledged: Path, clicks: int = 1) -> Grabs:
+        # Those of the run before would go on costing the gates' keeper time.
+        self.end()
         fresh = [
             fresh_packet(self.way, slots=self.slots, sender=self.sender)
             for _ in range(self.packets)

@@ -58,11 +58,11 @@ def cell(
 ) -> Cell:
     """A timed run of `race`, which is hot, and then the `rushes`. `unit`: what it hands out."""
     shoppers, acknowledged = bench.shoppers(SHOPPERS), bench.acknowledged(name)
-    warm = race.requests(shoppers, run=f"{name}-warm", acknowledged=acknowledged)
-    hot = race.requests(shoppers, run=f"{name}-run", acknowledged=acknowledged)
     retried = shop.retries(bench.base)
+    warm = race.requests(shoppers, run=f"{name}-warm", acknowledged=acknowledged)
     bench.wrk.buy(warm, clients=clients, seconds=WARM_UP_SECONDS)
     race.wait_settled()
+    hot = race.requests(shoppers, run=f"{name}-run", acknowledged=acknowledged)
     before = bench.meter.read()
     run = bench.wrk.buy(hot, clients=clients, seconds=bench.seconds)
     usage = before.until(bench.meter.read())
