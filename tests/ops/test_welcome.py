@@ -1,6 +1,8 @@
 """What a newcomer is told to copy works as it is printed."""
 
+import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -11,6 +13,7 @@ from lottery.proof import period_proof
 from orders.models import Order
 from shop import demo
 from tests.kit.periods import draw, settle
+from tests.ops.processes import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,35 +27,40 @@ def printed(live_server, settings, tmp_path):
     return welcome(live_server.url, LOGINS, up_after="up after 1.0 s")
 
 
+def typed(command):
+    """What a command prints that is copied into a shell in this folder."""
+    shell = shutil.which("bash") or "/bin/sh"
+    done = subprocess.run([shell, "-c", command], capture_output=True, check=True, cwd=ROOT)
+    return done.stdout.decode().strip()
+
+
 def commands(text):
     """Each command, with the lines that it goes on in."""
     return re.findall(r"^(?:curl|\.venv)(?:.*\\\n)*.*$", text, re.MULTILINE)
 
 
 def test_each_command_buys_what_it_says(printed):
-    cart, sale, entry, _proof, _verify, *_manage = commands(printed)
+    cart, sale, entry, _proof, _verify, grab, look = commands(printed)
 
-    for command in (cart, sale, entry):
-        done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
-        assert b"_no" in done.stdout, done.stdout
+    answers = [json.loads(typed(command)) for command in (cart, sale, entry, grab, look)]
 
+    assert all(
+        {"order_no", "entry_no", "amount_fen", "grabs"} & answer.keys() for answer in answers
+    )
     assert {order.kind for order in Order.objects.all()} == {"goods", "flash_sale"}
     settle(Period.objects.get())
     assert Entry.objects.get(status="confirmed").shares.count == 10
 
 
 def test_the_proof_is_fetched_and_verified_against_the_commitment_of_before(printed):
-    _cart, _sale, entry, proof, verify, *_manage = commands(printed)
-    subprocess.run(["bash", "-c", entry], capture_output=True, check=True)
+    _cart, _sale, entry, proof, verify, *_packet = commands(printed)
+    typed(entry)
     period = Period.objects.get()
     settle(period)
     draw(period)
 
-    fetched = subprocess.run(["bash", "-c", proof], capture_output=True, check=True)
-    verified = subprocess.run(["bash", "-c", verify], capture_output=True, check=True)
-
-    assert fetched.stdout.strip() == period_proof(period.pk)
-    lines = verified.stdout.decode().splitlines()
+    assert typed(proof).encode() == period_proof(period.pk)
+    lines = typed(verify).splitlines()
     assert f"ok saved commitment: '{period.commitment}', as you saved it" in lines
     assert not [line for line in lines if line.startswith("WRONG")]
 
