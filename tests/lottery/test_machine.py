@@ -88,8 +88,7 @@ class Lottery(Arithmetic, Machine):
             sku=self.coin,
             per_user_limit=limit,
             minimum_shares=minimum,
-            # Just over once two hours have passed: the audit gives a sweep a minute.
-            ends_at=timezone.now() + timedelta(hours=2, seconds=-1) if has_end else None,
+            ends_at=timezone.now() + timedelta(hours=1) if has_end else None,
         )
         self.has_end, self.is_over, self.round_is_out = has_end, False, False
         # Something has happened that the gate may not know, or knows wrongly.
