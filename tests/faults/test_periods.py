@@ -13,7 +13,6 @@ from functools import partial
 import pytest
 from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from lottery.drawing import periods_draw
@@ -33,6 +32,7 @@ from tests.kit.periods import (
     PRICE,
     assert_sold,
     crowd,
+    end_now,
     numbers_given,
     outcomes,
     period_of,
@@ -211,7 +211,7 @@ def test_whoever_dies_between_two_batches_of_returns_each_entry_is_paid_back_onc
         for shares in (1, 2, 3, 1):
             enter(user, period, shares)
     shop.worker.kill()
-    Period.objects.filter(pk=period.pk).update(ends_at=Now())
+    end_now(period)
     refunded = Entry.objects.filter(period=period, status="refunded")
 
     killing(shop, "commit.after", period, lambda: refunded.exists())

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.db.models import Sum
+from django.db.models.functions import Now
 
 from lottery.beacons import CHOICES
 from lottery.closing import periods_sweep
@@ -113,6 +114,13 @@ def let_pass(period: Period, *, hours: int) -> None:
         **{name: moment - timedelta(hours=hours) for name, moment in moved.items() if moment}
     )
     gatekeeping.quietly(gatekeeping.apply_terms, fresh.pool)
+    period_terms_lately.forget()
+
+
+def end_now(period: Period) -> None:
+    """Its time is up, as far as the database's clock and its gate can tell."""
+    Period.objects.filter(pk=period.pk).update(ends_at=Now())
+    gatekeeping.quietly(gatekeeping.apply_terms, period.pool)
     period_terms_lately.forget()
 
 

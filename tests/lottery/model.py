@@ -4,6 +4,7 @@ Who is before whom, what limit and wallet leave, what is left: it knows nothing 
 postings, indexes or Redis, so it can't share a mistake with them.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from lottery.models import Entry, Period
@@ -29,6 +30,56 @@ class Attempt:
     is_lost: bool = False
 
 
+class Books:
+    """A period's entries as they are now, and what follows from them. Users by id."""
+
+    def __init__(self, period: Period, funds: dict[int, int]) -> None:
+        rows = Entry.objects.filter(period=period).select_related("shares")
+        self.entries = list(rows.order_by("pk"))
+        self.pending = [entry for entry in self.entries if entry.status == "pending"]
+        # Shares that are somebody's for good; what is left of what they were given.
+        self.held: Counter[int] = Counter()
+        self.purse = Counter(funds)
+        for entry in self.entries:
+            if entry.status in ("confirmed", "refunded"):
+                self.held[entry.user_id] += entry.shares.count
+            if entry.status == "confirmed":
+                self.purse[entry.user_id] -= entry.shares.count * PRICE
+
+    @property
+    def left(self) -> int:
+        return TOTAL - sum(self.held.values())
+
+    def fates(self) -> dict[str, str]:
+        """What became of each that is settled: its failure, or how many shares."""
+        settled = [entry for entry in self.entries if entry.status != "pending"]
+        return {one.entry_no: one.failure or str(one.shares.count) for one in settled}
+
+    def settled_in_order(self, *, is_open: bool, limit: int | None) -> dict[str, str]:
+        """What becomes of those who wait: first come, first served. As `fates`."""
+        left, held, purse = self.left, Counter(self.held), Counter(self.purse)
+        fates = {}
+        for entry in self.pending:
+            who, shares = entry.user_id, entry.wanted
+            if entry.allow_partial and 0 < left < shares:
+                shares = left
+            if not is_open:
+                fate = "ended"
+            elif limit is not None and held[who] + shares > limit:
+                fate = "purchase_limit"
+            elif shares > left:
+                fate = "sold_out"
+            elif shares * PRICE > purse[who]:
+                fate = "insufficient_balance"
+            else:
+                fate = str(shares)
+                left -= shares
+                held[who] += shares
+                purse[who] -= shares * PRICE
+            fates[entry.entry_no] = fate
+        return fates
+
+
 class Arithmetic:
     """One period with its users, and what was done to it."""
 
@@ -37,29 +88,15 @@ class Arithmetic:
     how: How
     # Shares that one user may have.
     limit: int | None
-    # What each user (id) was given.
+    # What each user was given.
     funds: dict[int, int]
     # Its time is up.
     is_over: bool
     # Something has happened that the gate may not know, or knows wrongly.
     disturbed: bool
 
-    def entries(self) -> list[Entry]:
-        rows = Entry.objects.filter(period=self.period).select_related("shares")
-        return list(rows.order_by("pk"))
-
-    def pending(self) -> list[Entry]:
-        return [entry for entry in self.entries() if entry.status == "pending"]
-
-    def held(self, user_id: int | None = None) -> int:
-        """Shares that are somebody's for good."""
-        got = [one for one in self.entries() if one.status in ("confirmed", "refunded")]
-        return sum(one.shares.count for one in got if user_id in (None, one.user_id))
-
-    def purse(self, user_id: int) -> int:
-        paid = [one for one in self.entries() if one.status == "confirmed"]
-        spent = sum(one.shares.count for one in paid if one.user_id == user_id) * PRICE
-        return self.funds[user_id] - spent
+    def books(self) -> Books:
+        return Books(self.period, self.funds)
 
     def state(self) -> str:
         return Period.objects.values_list("status", flat=True).get(pk=self.period.pk)
@@ -67,11 +104,15 @@ class Arithmetic:
     def is_open(self) -> bool:
         return self.state() == "open"
 
+    def settled_in_order(self) -> dict[str, str]:
+        return self.books().settled_in_order(is_open=self.is_open(), limit=self.limit)
+
     def foretold(self, attempt: Attempt, *, is_deaf: bool) -> str:
         """What the user must be told, or unknown where a gate may say what it likes."""
-        shares, left, mine = attempt.shares, TOTAL - self.held(), self.held(attempt.user.pk)
         if not self.is_open() or self.is_over:
             return "ended"
+        books = self.books()
+        who, shares, left = attempt.user.pk, attempt.shares, books.left
         if self.limit is not None and shares > self.limit:
             return "purchase_limit"
         if attempt.partial and 0 < left < shares:
@@ -81,50 +122,16 @@ class Arithmetic:
                 return "unavailable"
             if self.disturbed:
                 return UNKNOWN
-            waiting = self.pending()
-            left -= sum(one.wanted for one in waiting)
-            mine += sum(one.wanted for one in waiting if one.user_id == attempt.user.pk)
-            if self.limit is not None and mine + shares > self.limit:
+            waits = sum(one.wanted for one in books.pending if one.user_id == who)
+            if self.limit is not None and books.held[who] + waits + shares > self.limit:
                 return "purchase_limit"
+            left -= sum(one.wanted for one in books.pending)
             if attempt.partial and 0 < left < shares:
                 shares = left
         if left < shares:
             return "sold_out" if left <= 0 else "insufficient_stock"
         if self.how.queued:
             return ""
-        if self.limit is not None and mine + shares > self.limit:
+        if self.limit is not None and books.held[who] + shares > self.limit:
             return "purchase_limit"
-        return "" if self.purse(attempt.user.pk) >= shares * PRICE else "insufficient_balance"
-
-    def settled_in_order(self) -> dict[str, str]:
-        """What becomes of those who wait: first come, first served. By entry number, failure or
-        the shares."""
-        left, fates = TOTAL - self.held(), {}
-        held = {user.pk: self.held(user.pk) for user in self.users}
-        purse = {user.pk: self.purse(user.pk) for user in self.users}
-        for entry in self.pending():
-            user_id, shares = entry.user_id, entry.wanted
-            if entry.allow_partial and 0 < left < shares:
-                shares = left
-            if not self.is_open():
-                fate = "ended"
-            elif self.limit is not None and held[user_id] + shares > self.limit:
-                fate = "purchase_limit"
-            elif shares > left:
-                fate = "sold_out"
-            elif shares * PRICE > purse[user_id]:
-                fate = "insufficient_balance"
-            else:
-                fate = str(shares)
-                left -= shares
-                held[user_id] += shares
-                purse[user_id] -= shares * PRICE
-            fates[entry.entry_no] = fate
-        return fates
-
-    def fates(self, entry_nos: list[str]) -> dict[str, str]:
-        return {
-            entry.entry_no: entry.failure or str(entry.shares.count)
-            for entry in self.entries()
-            if entry.entry_no in entry_nos
-        }
+        return "" if books.purse[who] >= shares * PRICE else "insufficient_balance"

@@ -8,7 +8,6 @@ from random import Random
 from threading import Event
 
 import pytest
-from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -21,7 +20,6 @@ from lottery.proof import period_proof
 from lottery.public_numbers import public_number_enter
 from orders.models import Order
 from shop.accounts.models import User
-from shop.pools import gatekeeping
 from shop.pools.audit import Report, audit
 from shop.pools.models import PoolMovement
 from shop.transactions import RETRIES
@@ -36,6 +34,7 @@ from tests.kit.periods import (
     assert_sold,
     close,
     crowd,
+    end_now,
     fates,
     let_round_come,
     outcomes,
@@ -211,7 +210,7 @@ def test_users_who_enter_periods_in_any_order_while_drains_and_returns_go_on_nev
     for user in users:
         enter(user, cancelled, 3)
     drain_all(cancelled)
-    end(cancelled)
+    end_now(cancelled)
     before = RETRIES.labels("contention")._value.get()
 
     def buys(own: Random) -> str:
@@ -242,12 +241,6 @@ def later() -> object:
     return timezone.now() + timedelta(hours=1)
 
 
-def end(period: Period) -> None:
-    """Its time is up, as far as the database's clock and its gate can tell."""
-    Period.objects.filter(pk=period.pk).update(ends_at=Now())
-    gatekeeping.quietly(gatekeeping.apply_terms, period.pool)
-
-
 @hows("end", short=3)
 @pytest.mark.parametrize("minimum", [1, 10_000], ids=["drawn", "cancelled"])
 def test_a_period_that_ends_in_the_rush_keeps_what_was_sold_and_no_more(
@@ -266,7 +259,7 @@ def test_a_period_that_ends_in_the_rush_keeps_what_was_sold_and_no_more(
     def ends() -> str:
         while Entry.objects.count() < 15:
             time.sleep(0.005)
-        end(period)
+        end_now(period)
         over.set()
         return "end"
 
@@ -337,7 +330,7 @@ def test_returned_by_all_at_once_each_entry_has_its_money_once(
     users = crowd(20)
     entries = [enter(user, period, 1 + n) for n, user in enumerate(users)]
     drain_all(period)
-    end(period)
+    end_now(period)
 
     def sweeps() -> object:
         for _ in range(4):
