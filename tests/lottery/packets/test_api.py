@@ -348,7 +348,7 @@ def test_the_row_s_id_is_no_way_in(login, shopper: User) -> None:
     packet = make_packet()
 
     assert code(look(login(shopper), str(packet.pk).rjust(22, "0"))) == (404, "not_found")
-    assert str(packet.pk) not in look(login(shopper), packet).json()["id"]
+    assert look(login(shopper), packet).json()["id"] == packet.public_id
 
 
 def test_nobody_grabs_without_a_token(api: APIClient, login, shopper: User) -> None:
