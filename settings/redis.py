@@ -2,9 +2,16 @@
 
 from typing import Any
 
+from kombu.transport import TRANSPORT_ALIASES
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+# As a broker, whoever names it so.
+TRANSPORT_ALIASES |= {
+    "redis": "shop.redis_broker:Transport",
+    "rediss": "shop.redis_broker:Transport",
+    "sentinel": "shop.redis_broker:SentinelTransport",
+}
 # A gate answers in a fraction of a millisecond. One that does not is treated as gone, soon.
 GATE_TIMEOUT_SECONDS = 0.3
 
