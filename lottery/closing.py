@@ -113,7 +113,7 @@ def _cancel(period_id: int, operator: "User") -> None:
     period, sold = _locked(period_id)
     if period.status == Period.State.CANCELLED:
         return
-    if sold or period.status != Period.State.OPEN:
+    if sold:  # as every period is that is closed or drawn
         raise Invalid.field("", gettext("Shares of it are sold: only its draw ends it now."))
     _end(period, Period.State.CANCELLED, sold=sold, closed_at=Now(), auto_renew=False)
     LogEntry.objects.log_actions(operator.pk, [period], CHANGE, "Cancelled", single_object=True)
