@@ -120,3 +120,5 @@ def deadly(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     monkeypatch.setattr(gatekeeping, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(drain, "PACE_SECONDS", 0.0)
     settings.DRAIN_BATCH = BATCH
+    # What earlier examples have left unpaid is not overdue before the last one ends.
+    settings.ORDER_PAY_SECONDS = 86_400

@@ -199,8 +199,9 @@ class Storm:
                 yield
             finally:
                 self._over.set()
-            for one in running:
-                one.result(seconds)
+                # Also where the block has failed: it may have waited for a client that had.
+                for one in running:
+                    one.result(seconds)
 
     def _shop(self, number: int, client: Client) -> None:
         dice = random.Random(f"{self._seed} {number}")
