@@ -13,6 +13,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from goods.sales import selectors as sales
 from lottery import selectors as periods
+from lottery.packets import over
 from orders import pending, shield
 from shop.accounts.models import User
 from shop.api import front
@@ -34,6 +35,7 @@ class JSONClient(APIClient):
 def _remembers_nothing() -> None:
     """What a process remembers of sales and queues is of an earlier test, whose rows are gone."""
     shield.forget()
+    over.forget()
     sales.sale_terms_lately.forget()
     periods.period_terms_lately.forget()
     pending._queues.clear()

@@ -221,12 +221,10 @@ def test_whoever_dies_over_the_close_and_the_draw_there_is_one_result(
     assert_sold(period, shares=40, had=dict.fromkeys(users, 1_000))
 
 
-@pytest.mark.soak
 def test_whoever_dies_between_two_batches_of_returns_each_entry_is_paid_back_once(
     shop: Shop,
 ) -> None:
-    """More entries than are returned in one transaction; each worker dies of its first commit. In
-    short: `tests/lottery/test_closing.py`."""
+    """More entries than are returned in one transaction; each worker dies of its first commit."""
     coin, users = make_sku(stock=1), crowd(130)
     period = period_of(
         How("direct", "optimistic", gated=False),

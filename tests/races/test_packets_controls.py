@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from pytest_django.fixtures import Settings
 
-from lottery.packets import grabbing, over, services, settlement
+from lottery.packets import grabbing, services, settlement
 from lottery.packets.models import Grab, Packet, Slot
 from lottery.packets.selectors import packet_standing, packet_terms_by
 from lottery.packets.services import packet_end
@@ -29,11 +29,6 @@ from tests.kit.packets import fates, got, grab, make_packet
 from tests.kit.wallets import balance
 
 pytestmark = on_mariadb
-
-
-@pytest.fixture(autouse=True)
-def _remembers_nothing() -> None:
-    over.forget()
 
 
 # --- the unique index over (packet, user)

@@ -3,13 +3,7 @@
 import pytest
 from pytest_django.fixtures import Settings
 
-from lottery.packets import over
 from shop.pools.models import Placement
-
-
-@pytest.fixture(autouse=True)
-def _remembers_nothing() -> None:
-    over.forget()
 
 
 @pytest.fixture(params=["direct", "queued"])
