@@ -11,7 +11,6 @@ from shop import transactions
 from shop.accounts.models import User
 from shop.errors import Busy
 from shop.pools.audit import audit
-from shop.transactions import RETRIES
 from shop.wallet import accounts
 from shop.wallet.accounts import Locked
 from shop.wallet.models import Account, Currency
@@ -21,6 +20,7 @@ from tests.kit.barrier import Outcome, race
 from tests.kit.controls import Appointment, unchecked
 from tests.kit.marks import on_mariadb
 from tests.kit.wallets import balance, fund, spend, spender
+from tests.races.test_wallet import deadlocks
 
 pytestmark = on_mariadb
 
@@ -126,18 +126,18 @@ def test_without_the_lock_both_batches_spend_the_same_money(
 # --- the order of locks
 
 
-def two_books_the_other_way_round() -> tuple[list[User], list[Outcome[None]], float]:
-    """Two batches that name two people in opposite order; how often one had to try again."""
+def two_books_the_other_way_round() -> tuple[list[User], list[Outcome[None]], int]:
+    """Two batches that name two people in opposite order; the deadlocks that it came to."""
     users = [make_user(), make_user()]
     for user in reversed(users):  # so that accounts ascend where users descend
         fund(user, 100)
-    before = RETRIES.labels("contention")._value.get()
+    before = deadlocks()
     runners = [
         partial(book_of, ordered, reference=f"batch-{number}")
         for number, ordered in enumerate((users, users[::-1]))
     ]
     outcomes = race(runners)
-    return users, outcomes, RETRIES.labels("contention")._value.get() - before
+    return users, outcomes, deadlocks() - before
 
 
 def book_of(users: list[User], *, reference: str) -> None:
@@ -152,10 +152,10 @@ def book_of(users: list[User], *, reference: str) -> None:
 
 
 def test_locked_by_ascending_id_nobody_deadlocks() -> None:
-    users, outcomes, tried_again = two_books_the_other_way_round()
+    users, outcomes, found = two_books_the_other_way_round()
 
     assert failures(outcomes) == []
-    assert tried_again == 0
+    assert found == 0
     assert [balance(user) for user in users] == [80, 80]
 
 
@@ -172,11 +172,11 @@ def test_locked_in_the_order_they_are_named_they_deadlock(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(accounts, "locked_all", as_named)
 
-    users, outcomes, tried_again = two_books_the_other_way_round()
+    users, outcomes, found = two_books_the_other_way_round()
 
     # One of them is undone, tries again, and nothing is lost.
     assert failures(outcomes) == []
-    assert tried_again > 0
+    assert found == 1
     assert [balance(user) for user in users] == [80, 80]
     assert audit().broken == {}
 
