@@ -52,12 +52,6 @@ def packet_terms_by(public_id: str) -> PacketTerms:
 
 
 def _terms(packet: Packet) -> PacketTerms:
-    amounts = split(
-        total_fen=packet.total_fen,
-        count=packet.count,
-        how=How(packet.split),
-        seed=bytes.fromhex(packet.seed),
-    )
     return PacketTerms(
         packet_id=packet.pk,
         public_id=packet.public_id,
@@ -67,8 +61,13 @@ def _terms(packet: Packet) -> PacketTerms:
         strategy=packet.pool.strategy,
         gated=packet.pool.gated,
         created_at=packet.created_at,
-        amounts=tuple(amounts),
+        amounts=_amounts(packet.total_fen, packet.count, packet.split, packet.seed),
     )
+
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _amounts(total_fen: int, count: int, how: str, seed: str) -> Sequence[int]:
+    return tuple(split(total_fen=total_fen, count=count, how=How(how), seed=bytes.fromhex(seed)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,13 @@ def settle(grab: Grab, terms: PacketTerms) -> int:
     IntegrityError for a second grab of one user; the caller rolls back.
     """
     insert(grab)
-    wallet.lock(user_id=grab.user_id, currency=Currency.CNY)
+    credit = wallet.Credit(
+        user_id=grab.user_id,
+        currency=Currency.CNY,
+        house=House.PACKETS,
+        reference=grab.grab_no,
+        kind=KIND,
+    )
     claim = Claim(grab.grab_no, grab.user_id, [Take(terms.pool_id, 1)])
     pools.take(claim, terms={terms.pool_id: Terms(terms.strategy)})
     [(taken, may_have_it)] = _taken.rows(terms.pool_id, grab.user_id)
@@ -70,15 +76,7 @@ def settle(grab: Grab, terms: PacketTerms) -> int:
     place = int(taken) - 1
     amount_fen = terms.amounts[place]
     insert_values(Slot, SLOT, [_slot(grab, terms, place=place, reference=claim.reference)])
-    wallet.credit(
-        user_id=grab.user_id,
-        currency=Currency.CNY,
-        amount=amount_fen,
-        house=House.PACKETS,
-        reference=claim.reference,
-        kind=KIND,
-        what=terms.public_id,
-    )
+    credit.write(amount_fen, terms.public_id)
     return amount_fen
 
 
