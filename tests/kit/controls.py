@@ -1,5 +1,5 @@
-"""What negative controls are made of: two who meet where one should have waited, and the last line
-of defence switched off."""
+"""What negative controls are made of: two who meet where one should have waited, the last line of
+defence switched off, and what the database had to break up."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -42,3 +42,11 @@ def unchecked(run: Callable[[], T]) -> T:
     """Runs it with the CHECKs of this thread's session switched off."""
     with checks_off():
         return run()
+
+
+def deadlocks() -> int:
+    """How many MariaDB has broken up since it started."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
+        [(_, count)] = cursor.fetchall()
+    return int(count)

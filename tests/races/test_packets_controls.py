@@ -20,10 +20,10 @@ from shop.numbers import new_number
 from shop.pools import drain
 from shop.pools.audit import audit
 from shop.pools.models import PoolQuerySet, QueueQuerySet
-from shop.transactions import RETRIES
 from shop.wallet import services as wallet
 from tests.factories import make_user
 from tests.kit.barrier import race
+from tests.kit.controls import deadlocks
 from tests.kit.marks import on_mariadb
 from tests.kit.packets import fates, got, grab, make_packet
 from tests.kit.wallets import balance
@@ -162,12 +162,18 @@ def test_with_an_open_one_money_that_went_back_is_grabbed_once_more() -> None:
 # --- wallets are locked before the pool
 
 
-def contention() -> float:
-    return float(RETRIES.labels("contention")._value.get())
+class LateCredit:
+    """As `wallet.Credit`, but no wallet is touched before the amount is known."""
+
+    def __init__(self, **booking: Any) -> None:
+        self._booking = booking
+
+    def write(self, amount: int, what: str) -> None:
+        wallet.credit(**self._booking, amount=amount, what=what)
 
 
 def sender_grabs_while_the_packet_ends(
-    monkeypatch: pytest.MonkeyPatch, *, lock: Callable[..., object], waits_for: str
+    monkeypatch: pytest.MonkeyPatch, *, credit: type, waits_for: str
 ) -> Packet:
     """The grab has the pool when the end is about to have the wallet of both, or has it."""
     packet = make_packet(slots=2)
@@ -191,9 +197,7 @@ def sender_grabs_while_the_packet_ends(
         return packet_end(packet, operator=packet.user)
 
     monkeypatch.setattr(settlement, "pools", SimpleNamespace(take=take))
-    monkeypatch.setattr(
-        settlement, "wallet", SimpleNamespace(lock=lock, credit=wallet.credit, Book=wallet.Book)
-    )
+    monkeypatch.setattr(settlement, "wallet", SimpleNamespace(Credit=credit, Book=wallet.Book))
     monkeypatch.setattr(
         services, "wallet", SimpleNamespace(lock=lock_for_the_end, credit=wallet.credit)
     )
@@ -203,11 +207,13 @@ def sender_grabs_while_the_packet_ends(
 
 
 def test_wallets_before_pools_never_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = contention()
+    before = deadlocks()
 
-    packet = sender_grabs_while_the_packet_ends(monkeypatch, lock=wallet.lock, waits_for="before")
+    packet = sender_grabs_while_the_packet_ends(
+        monkeypatch, credit=wallet.Credit, waits_for="before"
+    )
 
-    assert contention() == before
+    assert deadlocks() == before
     assert got(packet, packet.user) > 0
     assert balance(packet.user) == 1_000
     assert audit().broken == {}
@@ -215,10 +221,10 @@ def test_wallets_before_pools_never_deadlock(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_pools_before_wallets_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it costs is another try: promises hold all the same."""
-    before = contention()
+    before = deadlocks()
 
-    packet = sender_grabs_while_the_packet_ends(monkeypatch, lock=lambda **_: 0, waits_for="locked")
+    packet = sender_grabs_while_the_packet_ends(monkeypatch, credit=LateCredit, waits_for="locked")
 
-    assert contention() > before
+    assert deadlocks() > before
     assert balance(packet.user) == 1_000
     assert audit().broken == {}

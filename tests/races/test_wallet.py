@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from random import Random
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from shop import transactions
 from shop.accounts.models import User
@@ -19,6 +19,7 @@ from shop.wallet.models import Account, Correction, Currency, House, Transaction
 from shop.wallet.services import Book
 from tests.factories import make_user
 from tests.kit.barrier import Outcome, race, watching
+from tests.kit.controls import deadlocks
 from tests.kit.marks import on_mariadb
 from tests.kit.wallets import balance, fund, spend, spender
 from tests.wallet.asking import ask
@@ -33,14 +34,6 @@ def winners(outcomes: list[Outcome[None]]) -> int:
             outcome.error
         )
     return sum(outcome.error is None for outcome in outcomes)
-
-
-def deadlocks() -> int:
-    """How many the database has broken up since it started."""
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
-        [(_, count)] = cursor.fetchall()
-    return int(count)
 
 
 def test_of_200_payments_at_once_as_many_succeed_as_the_balance_covers() -> None:

@@ -17,10 +17,9 @@ from shop.wallet.models import Account, Currency
 from shop.wallet.services import Book
 from tests.factories import make_user
 from tests.kit.barrier import Outcome, race
-from tests.kit.controls import Appointment, unchecked
+from tests.kit.controls import Appointment, deadlocks, unchecked
 from tests.kit.marks import on_mariadb
 from tests.kit.wallets import balance, fund, spend, spender
-from tests.races.test_wallet import deadlocks
 
 pytestmark = on_mariadb
 

@@ -62,6 +62,27 @@ def test_a_first_credit_makes_the_account(shopper: User) -> None:
     assert selectors.house_sums() == {("grants", "cny"): -12}
 
 
+def test_a_credit_whose_amount_comes_late_is_booked_but_for_it(shopper: User) -> None:
+    fund(shopper, 10)
+    credit(user_id=shopper.pk, amount=1, reference="so that the house has its account")
+
+    with transaction.atomic(), CaptureQueriesContext(connection) as early:
+        late = services.Credit(
+            user_id=shopper.pk, currency="cny", house="grants", reference="late", kind="test"
+        )
+        begun = len(early)
+        late.write(7, "packet")
+
+    assert (begun, len(early) - begun) == (3, 2)
+    assert list(
+        Posting.objects.filter(transaction__reference="late")
+        .order_by("pk")
+        .values_list("account__user", "account__house", "amount", "reference")
+    ) == [(shopper.pk, None, 7, "packet"), (None, "grants", -7, "packet")]
+    assert balance(shopper) == 18
+    assert audit().broken == {}
+
+
 def test_currencies_are_apart(shopper: User) -> None:
     fund(shopper, 10, currency="points")
 
