@@ -10,18 +10,25 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from shop.errors import InsufficientBalance
 from shop.statements import insert, insert_values
 from shop.wallet import accounts
 from shop.wallet.accounts import Locked
-from shop.wallet.models import Currency, House, Posting, Transaction
+from shop.wallet.models import Account, Currency, House, Posting, Transaction
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
 
 POSTING = ("transaction_id", "account_id", "amount", "reference")
+# The ids of both accounts, by an index each, without a look of its own.
+_PAIR = f"""
+    INSERT INTO {Posting._meta.db_table} (transaction_id, account_id, amount, reference)
+    SELECT %s, id, %s, %s FROM {Account._meta.db_table} WHERE user_id = %s AND currency = %s
+    UNION ALL
+    SELECT %s, id, %s, %s FROM {Account._meta.db_table} WHERE house = %s AND currency = %s
+"""  # noqa: S608
 # Far above any price, and so far below the largest BIGINT that no balance gets there.
 MOST_AMOUNT = 10**15
 
@@ -41,7 +48,7 @@ def pay(
     """Takes `amount` (fen or points) from a user for the house. `reference`: the transaction's own;
     `what`: the order, entry or packet it is for, where that is something else.
 
-    Four statements. Raises InsufficientBalance, and IntegrityError when `reference` is booked.
+    Three statements. Raises InsufficientBalance, and IntegrityError when `reference` is booked.
     """
     _require(amount)
     of = Currency(currency)
@@ -51,9 +58,8 @@ def pay(
         if balance < amount:
             raise InsufficientBalance(currency=of.value, balance=balance, amount=amount)
         accounts.lower(user_id, of, amount)
-    mine, theirs = accounts.ids(user_id, of, House(house))
     booked = _book(reference, kind, reason=reason, operator=operator)
-    _post(booked, [(mine, -amount, what or reference), (theirs, amount, what or reference)])
+    _post_pair(booked, user_id, of, House(house), -amount, what or reference)
 
 
 def credit(
@@ -70,15 +76,14 @@ def credit(
 ) -> None:
     """Gives `amount` (fen or points) of the house to a user; as `pay`, the other way round.
 
-    Four statements, and one more to make the user's account. Raises IntegrityError when `reference`
-    is booked.
+    Three statements, and one more to make the user's account. Raises IntegrityError when
+    `reference` is booked.
     """
     _require(amount)
     of = Currency(currency)
     accounts.raise_by(user_id, of, amount)
-    mine, theirs = accounts.ids(user_id, of, House(house))
     booked = _book(reference, kind, reason=reason, operator=operator)
-    _post(booked, [(mine, amount, what or reference), (theirs, -amount, what or reference)])
+    _post_pair(booked, user_id, of, House(house), amount, what or reference)
 
 
 def lock(*, user_id: int, currency: str) -> int:
@@ -203,6 +208,19 @@ def _book(
 def _post(booked: Transaction, postings: Iterable[tuple[int, int, str]]) -> None:
     """`postings`: account id, signed amount, what it is for. They sum to zero."""
     insert_values(Posting, POSTING, [(booked.pk, *posting) for posting in postings])
+
+
+def _post_pair(
+    booked: Transaction, user_id: int, currency: Currency, house: House, amount: int, what: str
+) -> None:
+    """`amount`, signed, for a user's account, which is there, and as much less for the house's."""
+    of_user = (booked.pk, amount, what, user_id, currency.value)
+    of_house = (booked.pk, -amount, what, house.value, currency.value)
+    with connection.cursor() as cursor:
+        cursor.execute(_PAIR, of_user + of_house)
+        house_is_new = cursor.rowcount == 1
+    if house_is_new:
+        _post(booked, [(accounts.house_id(house, currency), -amount, what)])
 
 
 def _require(amount: int) -> None:
