@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests may use. What only one of them needs lives there."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -22,6 +23,7 @@ from tests.factories import make_user
 from tests.faults.deaths import mortal
 from tests.kit.fronts import Long
 from tests.kit.machines import BATCH
+from tests.kit.marks import asks_servers
 from tests.kit.redis import forget_connections
 
 
@@ -29,6 +31,15 @@ class JSONClient(APIClient):
     """A client that sends JSON unless told otherwise."""
 
     default_format = "json"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What asks no database is tested once, beside SQLite."""
+    if os.environ.get("TEST_DATABASE") != "mariadb":
+        return
+    asks = {one: asks_servers(one) for one in items}
+    config.hook.pytest_deselected(items=[one for one in items if not asks[one]])
+    items[:] = [one for one in items if asks[one]]
 
 
 @pytest.fixture(autouse=True)

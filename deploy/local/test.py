@@ -1,4 +1,5 @@
-"""`make test`: the whole suite on SQLite and on a MariaDB and Redis of its own; then what was done.
+"""`make test`: the whole suite on SQLite, and again, but for what asks no server, on a MariaDB and
+Redis of its own; then what was done.
 
 `python3 -m deploy.local.test [--soak] [pytest's arguments]`. Where the servers or their driver
 can't be had, the SQLite part runs and the summary says what was left out. The exit code is 0 only

@@ -12,3 +12,14 @@ on_mariadb = [
     ),
     pytest.mark.django_db(transaction=True),
 ]
+
+# The shop's cache, though not its database.
+asks_cache = pytest.mark.servers
+
+
+def asks_servers(test: pytest.Item) -> bool:
+    """Whether it is another test with other servers behind it: a mark or a fixture says so."""
+    marks = {mark.name for mark in test.iter_markers()}
+    fixtures = set(getattr(test, "fixturenames", ()))
+    asks_database = "django_db" in marks or fixtures & {"db", "transactional_db"}
+    return bool(asks_database or marks & {"mariadb", "servers"})

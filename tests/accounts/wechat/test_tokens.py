@@ -24,8 +24,10 @@ from tests.fakes.wechat_api import TOKEN, WechatApi, faults
 from tests.fakes.wechat_api.server import LIFE
 from tests.kit.barrier import race
 from tests.kit.clock import Clock
-from tests.kit.marks import on_mariadb
+from tests.kit.marks import asks_cache, on_mariadb
 from tests.ops.processes import ROOT, closed_port
+
+pytestmark = asks_cache
 
 # From when a new token is renewed, in seconds of its life.
 RENEWED_AT = LIFE - tokens.SPARE_SECONDS - tokens.EARLY_SECONDS
