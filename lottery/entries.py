@@ -152,5 +152,6 @@ def _write(entry: Entry, terms: PeriodTerms) -> Entry:
             kind=KIND,
         ),
     )
-    shares_insert(entry, pool_id=terms.pool_id, share_price=terms.share_price)
+    entry.shares = shares_insert(entry, pool_id=terms.pool_id, share_price=terms.share_price)
+    entry.period = terms.period()
     return entry

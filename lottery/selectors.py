@@ -39,6 +39,9 @@ class PeriodTerms:
     per_user_limit: int | None
     strategy: str
     gated: bool
+    seed: str
+    total_shares: int
+    first_number: int
     available: int
     pool_open: bool
     read_at: datetime
@@ -47,6 +50,16 @@ class PeriodTerms:
     def is_open(self) -> bool:
         """Whether it took entries when it was read."""
         return self.pool_open and (self.ends_at is None or self.read_at < self.ends_at)
+
+    def period(self) -> Period:
+        """What of the period tells an entry's numbers and what they cost."""
+        return Period(
+            pk=self.period_id,
+            currency=self.currency,
+            seed=self.seed,
+            total_shares=self.total_shares,
+            first_number=self.first_number,
+        )
 
 
 _terms = Select(
@@ -62,6 +75,9 @@ _terms = Select(
         "pool__per_user_limit",
         "pool__strategy",
         "pool__gated",
+        "seed",
+        "total_shares",
+        "first_number",
         "pool__available",
         "pool__open",
         Now(),
@@ -154,37 +170,6 @@ def entry_of(user_id: int, entry_no: str) -> Entry:
     entry = entries.select_related("shares", "period").first()
     if entry is None:
         raise NotFound
-    return entry
-
-
-_got = Select(
-    lambda entry_id: Shares.objects.filter(entry_id=entry_id).values_list(
-        "first",
-        "count",
-        "cost",
-        "entry__period__currency",
-        "entry__period__seed",
-        "entry__period__total_shares",
-        "entry__period__first_number",
-    )
-)
-
-
-def entry_got(entry: Entry) -> Entry:
-    """A new entry that was confirmed at once, with its shares and what of its period tells their
-    numbers: in one look, on the path of every buyer."""
-    row = _got.row(entry.pk)
-    if row is None:
-        raise NotFound
-    first, count, cost, currency, seed, total_shares, first_number = row
-    entry.shares = Shares(entry=entry, first=first, count=count, cost=cost)
-    entry.period = Period(
-        pk=entry.period_id,
-        currency=currency,
-        seed=seed,
-        total_shares=total_shares,
-        first_number=first_number,
-    )
     return entry
 
 

@@ -34,6 +34,9 @@ SHARES_OF_ONE = f"""
     INSERT INTO {Shares._meta.db_table} ({", ".join(SHARES)})
     SELECT %s, id, taken - %s, %s, %s, %s, '' FROM {Pool._meta.db_table} WHERE id = %s
 """  # noqa: S608
+# Where the database can say what it stored (MySQL can't).
+RETURNING_FIRST = "RETURNING first"
+FIRST_OF_ONE = f"SELECT first FROM {Shares._meta.db_table} WHERE entry_id = %s"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,18 @@ def cost_of(shares: int, share_price: int) -> int:
     return shares * share_price
 
 
-def shares_insert(entry: Entry, *, pool_id: int, share_price: int) -> None:
+def shares_insert(entry: Entry, *, pool_id: int, share_price: int) -> Shares:
     """Stores the shares of one entry, right after its units were taken in this transaction."""
     cost = cost_of(entry.wanted, share_price)
     values = (entry.pk, entry.wanted, entry.wanted, cost, entry.entry_no, pool_id)
     with connection.cursor() as cursor:
-        cursor.execute(SHARES_OF_ONE, values)
+        if connection.features.can_return_columns_from_insert:
+            cursor.execute(SHARES_OF_ONE + RETURNING_FIRST, values)
+        else:
+            cursor.execute(SHARES_OF_ONE, values)
+            cursor.execute(FIRST_OF_ONE, (entry.pk,))
+        [(first,)] = cursor.fetchall()
+    return Shares(entry=entry, pool_id=pool_id, first=first, count=entry.wanted, cost=cost)
 
 
 class _Purses:

@@ -41,7 +41,7 @@ def warm(in_a_request: None, db: None) -> None:
 
 
 # BEGIN and COMMIT come on top where a test has no transaction around it: two for direct.
-DIRECT, DIRECT_LIMITED = 10, 12
+DIRECT, DIRECT_LIMITED = 9, 11
 
 
 @pytest.mark.usefixtures("warm")
