@@ -17,6 +17,12 @@ on_mariadb = [
 asks_cache = pytest.mark.servers
 
 
+def in_both_forms(name: str, *, short: object, long: object) -> pytest.MarkDecorator:
+    """A test of races or steps: the `short` one in every run, the `long` one in `make soak`."""
+    rounds = [pytest.mark.soak, pytest.mark.timeout(3600)]
+    return pytest.mark.parametrize(name, [short, pytest.param(long, marks=rounds)])
+
+
 def asks_servers(test: pytest.Item) -> bool:
     """Whether it is another test with other servers behind it: a mark or a fixture says so."""
     marks = {mark.name for mark in test.iter_markers()}

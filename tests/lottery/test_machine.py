@@ -6,7 +6,6 @@ wants, who is before whom, what limit and wallet leave. It knows nothing of move
 indexes or Redis, so it can't share a mistake with them. After each step every promise holds.
 """
 
-import os
 from datetime import timedelta
 
 import pytest
@@ -38,7 +37,7 @@ from tests.kit.hows import (
     wipe,
 )
 from tests.kit.machines import BATCH, Machine, run_machine
-from tests.kit.marks import on_mariadb
+from tests.kit.marks import in_both_forms, on_mariadb
 from tests.kit.periods import (
     PRICE,
     crowd,
@@ -374,13 +373,7 @@ class Lottery(Arithmetic, Machine):
         self.shares_are_sold_once_and_paid_for_once()
 
 
-@pytest.mark.parametrize(
-    "examples",
-    [
-        int(os.environ.get("EX", 4)),
-        pytest.param(300, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
-    ],
-)
+@in_both_forms("examples", short=4, long=300)
 @pytest.mark.usefixtures("deadly")
 def test_no_share_is_sold_twice_and_no_point_is_lost_by_any_sequence_of_steps_and_deaths(
     examples: int,

@@ -6,7 +6,6 @@ wants, who is before whom, what the limit leaves. It knows nothing of movements,
 Redis, so it can't share a mistake with them. After each step every promise holds.
 """
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -42,7 +41,7 @@ from tests.kit.hows import (
     wipe,
 )
 from tests.kit.machines import BATCH, Machine, run_machine
-from tests.kit.marks import on_mariadb
+from tests.kit.marks import in_both_forms, on_mariadb
 from tests.kit.units import counters
 
 pytestmark = on_mariadb
@@ -359,13 +358,7 @@ class Shop(Arithmetic, Machine):
         self.disturbed = False
 
 
-@pytest.mark.parametrize(
-    "examples",
-    [
-        int(os.environ.get("EX", 20)),
-        pytest.param(500, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
-    ],
-)
+@in_both_forms("examples", short=12, long=500)
 @pytest.mark.usefixtures("deadly")
 def test_nothing_is_sold_twice_or_lost_by_any_sequence_of_steps_and_deaths(examples: int) -> None:
     run_machine(Shop, examples=examples)

@@ -34,6 +34,7 @@ from tests.factories import (
     start_payment,
     start_top_up,
 )
+from tests.kit.marks import in_both_forms
 from tests.kit.wallets import balance
 
 pytestmark = [pytest.mark.django_db]
@@ -180,11 +181,12 @@ class Shop(RuleBasedStateMachine):
         assert audit().ok, audit()
 
 
-def test_units_and_money_are_conserved_by_any_sequence_of_steps():
+@in_both_forms("examples", short=20, long=400)
+def test_units_and_money_are_conserved_by_any_sequence_of_steps(examples: int) -> None:
     run_state_machine_as_test(
         Shop,
         settings=settings(
-            max_examples=40,
+            max_examples=examples,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -21,6 +21,7 @@ from shop.pools import batch, services
 from shop.pools.audit import audit
 from shop.pools.models import Pool
 from shop.pools.refusals import Closed, LimitReached, Shortage
+from tests.kit.marks import in_both_forms
 from tests.kit.units import claim_of, counters, give_back, held_by, held_by_tests, make_pool, take
 
 pytestmark = pytest.mark.django_db
@@ -200,12 +201,13 @@ class Pools(RuleBasedStateMachine):
         assert audit().broken == {}
 
 
-def test_every_unit_is_accounted_for_after_any_sequence_of_steps() -> None:
+@in_both_forms("examples", short=15, long=300)
+def test_every_unit_is_accounted_for_after_any_sequence_of_steps(examples: int) -> None:
     with held_by_tests():
         run_state_machine_as_test(
             Pools,
             settings=settings(
-                max_examples=30,
+                max_examples=examples,
                 stateful_step_count=20,
                 deadline=None,
                 suppress_health_check=[HealthCheck.too_slow],

@@ -17,12 +17,11 @@ from shop.errors import OrderState
 from shop.pools.audit import audit
 from tests.factories import make_address, make_sku, make_user, overdue, place, start_payment
 from tests.kit.barrier import race
-from tests.kit.marks import on_mariadb
+from tests.kit.marks import in_both_forms, on_mariadb
 from tests.kit.units import counters
 
 pytestmark = on_mariadb
 
-ORDERS = 500
 WAIT_SECONDS = 30
 # About as long as a sweep takes until it has asked the provider.
 HEAD_START_SECONDS = 0.02
@@ -75,11 +74,12 @@ def fates() -> Counter[tuple[str, bool, bool]]:
     )
 
 
-def test_a_payment_and_the_timeout_at_one_moment(strategy: str, dice: Random) -> None:
-    """Paid with its stock, or expired with the stock back and the money refunded. 500 times."""
-    tea, user = make_sku(stock=ORDERS), make_user()
+@in_both_forms("orders", short=120, long=500)
+def test_a_payment_and_the_timeout_at_one_moment(strategy: str, dice: Random, orders: int) -> None:
+    """Paid with its stock, or expired with the stock back and the money refunded, each time."""
+    tea, user = make_sku(stock=orders), make_user()
     address = make_address(user)
-    placed = [place(user, {tea: 1}, address=address) for _ in range(ORDERS)]
+    placed = [place(user, {tea: 1}, address=address) for _ in range(orders)]
     opened = [start_payment(user, order) for order in placed]
 
     def time_is_up(number: int) -> None:
@@ -89,14 +89,14 @@ def test_a_payment_and_the_timeout_at_one_moment(strategy: str, dice: Random) ->
     def money_arrives(number: int) -> None:
         payments.sandbox_succeed(opened[number])
 
-    meet_for_each(ORDERS, [money_arrives, time_is_up], dice=dice)
+    meet_for_each(orders, [money_arrives, time_is_up], dice=dice)
     sweep_until_idle()
 
     outcome = fates()
     print(outcome)
     paid = outcome[State.PAID, True, False]
     expired = outcome[State.EXPIRED, False, False] + outcome[State.EXPIRED, True, True]
-    assert paid + expired == ORDERS
+    assert paid + expired == orders
     assert min(paid, expired) > 0
     assert counters(tea.pool) == (expired, paid)
     # The provider's books say the same.
@@ -105,11 +105,14 @@ def test_a_payment_and_the_timeout_at_one_moment(strategy: str, dice: Random) ->
     assert audit().broken == {}
 
 
-def test_cancelling_paying_and_the_timeout_at_one_moment(strategy: str, dice: Random) -> None:
+@in_both_forms("orders", short=120, long=500)
+def test_cancelling_paying_and_the_timeout_at_one_moment(
+    strategy: str, dice: Random, orders: int
+) -> None:
     """One of the three wins each order, its history is a line, and nobody's money stays."""
-    tea, user = make_sku(stock=ORDERS), make_user()
+    tea, user = make_sku(stock=orders), make_user()
     address = make_address(user)
-    placed = [place(user, {tea: 1}, address=address) for _ in range(ORDERS)]
+    placed = [place(user, {tea: 1}, address=address) for _ in range(orders)]
     opened = [start_payment(user, order) for order in placed]
 
     def time_is_up(number: int) -> None:
@@ -122,7 +125,7 @@ def test_cancelling_paying_and_the_timeout_at_one_moment(strategy: str, dice: Ra
     def shopper_cancels(number: int) -> None:
         lifecycle.order_cancel(user=user, order_no=placed[number].order_no)
 
-    meet_for_each(ORDERS, [shopper_cancels, money_arrives, time_is_up], dice=dice)
+    meet_for_each(orders, [shopper_cancels, money_arrives, time_is_up], dice=dice)
     sweep_until_idle()
 
     outcome = fates()
@@ -133,7 +136,7 @@ def test_cancelling_paying_and_the_timeout_at_one_moment(strategy: str, dice: Ra
         for state in (State.CANCELLED, State.EXPIRED)
         for money in (True, False)
     )
-    assert paid + over == ORDERS
+    assert paid + over == orders
     # Who wins how often is the machine's affair; on a crowded one the slowest of them may never.
     assert len({state for state, _, _ in outcome}) > 1
     assert counters(tea.pool) == (over, paid)

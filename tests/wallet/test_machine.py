@@ -23,6 +23,7 @@ from shop.wallet import selectors, services
 from shop.wallet.models import Currency, House, Transaction
 from shop.wallet.services import Book
 from tests.factories import make_user
+from tests.kit.marks import in_both_forms
 
 pytestmark = pytest.mark.django_db
 
@@ -146,11 +147,12 @@ class Ledger(RuleBasedStateMachine):
         assert audit().broken == {}
 
 
-def test_money_and_points_are_accounted_for_after_any_sequence_of_steps() -> None:
+@in_both_forms("examples", short=15, long=300)
+def test_money_and_points_are_accounted_for_after_any_sequence_of_steps(examples: int) -> None:
     run_state_machine_as_test(
         Ledger,
         settings=settings(
-            max_examples=30,
+            max_examples=examples,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
