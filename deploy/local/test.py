@@ -24,6 +24,9 @@ from deploy.local.running import TESTS_LOCK, only_one
 
 FOLDER = VAR / "test"
 NO_TESTS = 5
+# On all cores, each with a database of its own; a file's tests stay together. Whoever chooses tests
+# may want to see their output, or to stop in one: those run one after the other.
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
 # For pytest to end its tests and what they started, after an interruption.
 PATIENCE_SECONDS = 20.0
 
@@ -81,7 +84,7 @@ def run_all(arguments: Sequence[str], *, soak: bool, left_out: str | None) -> li
     if not soak:
         outcomes.append(
             _pytest(
-                ["-m", "not soak and not mariadb", *arguments],
+                ["-m", "not soak and not mariadb", *(arguments or SIDE_BY_SIDE)],
                 on=f"SQLite {_sqlite_version()}",
                 env={"TEST_DATABASE": "sqlite"},
             )
