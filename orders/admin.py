@@ -1,5 +1,5 @@
-"""Orders for operators: facts to read, and the steps that are theirs: accept, refuse, ship; and for
-what failed of an error of ours: try again, drop.
+"""Orders for operators: facts to read, and the steps that are theirs: accept, refuse, ship, refund;
+and for what failed of an error of ours: try again, drop.
 
 A step is a page of its own, sent by POST, that calls a service of `orders.lifecycle`. The service
 writes the order's history and the operators' log, with who and why, in the transaction that moves
@@ -26,11 +26,14 @@ from orders import lifecycle
 from orders.forms import RefuseForm, ShipForm
 from orders.models import Order, ShippingMethod
 from orders.pending import was_given_up
+from orders.refunds import services as refunds
+from orders.refunds.forms import StartForm
+from orders.refunds.selectors import refundable
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
 from shop.backoffice import GivenUpFilter, Step, SteppedAdmin, Table, money_column
-from shop.errors import Refusal
+from shop.errors import Invalid, Refusal
 from shop.forms import ConfirmForm
 from shop.pools.figures import failure_words, waits_words
 from shop.pools.waiting import INTERNAL
@@ -90,7 +93,16 @@ DROP = Step(
     is_offered=_is({State.FAILED}, failure=INTERNAL),
     about=_("The order stays failed. It is no longer listed as one to look after."),
 )
-STEPS = (ACCEPT, REFUSE, SHIP, RETRY, DROP)
+REFUND = Step(
+    name="refund",
+    title=_("Refund"),
+    done=_("Money of %(order)s is on the way back."),
+    form=StartForm,
+    service=refunds.refund_start,
+    is_offered=_is(refunds.REFUNDABLE),
+    permission="refunds.add_refundrequest",
+)
+STEPS = (ACCEPT, REFUSE, SHIP, REFUND, RETRY, DROP)
 
 
 class StatusNowFilter(admin.SimpleListFilter):
@@ -251,13 +263,19 @@ class OrderAdmin(SteppedAdmin):
         text = gettext("Order %(order)s, %(status)s.")
         return text % {"order": fact, "status": self.status_shown(fact)}
 
+    def initial(self, fact: Order) -> Mapping[str, Any]:
+        return {"refundable": refundable(fact)}
+
     def carry_out(self, step: Step, fact: Order, operator: Any, said: Mapping[str, Any]) -> Any:
         return step.service(order_no=fact.order_no, operator=operator, **said)
 
     def refused(
         self, request: HttpRequest, fact: Order, form: forms.Form, refusal: Refusal
-    ) -> HttpResponse:
-        """On the order's page: its state was in the way, and that is where it is seen."""
+    ) -> HttpResponse | None:
+        """On the order's page: its state was in the way, and that is where it is seen; at the form,
+        where that can be filled in better."""
+        if isinstance(refusal, Invalid):
+            return super().refused(request, fact, form, refusal)
         messages.error(request, f"{fact}: {self.why(refusal)}")
         return self.page_of(fact)
 

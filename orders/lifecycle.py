@@ -8,9 +8,10 @@ money back in the same transaction where the move calls for it.
 from typing import TYPE_CHECKING
 
 from orders.models import Order
-from orders.payments.models import OPEN, Payment, Refund
-from orders.payments.services import payments_abandon, refund_decide
+from orders.payments.models import OPEN, Payment
+from orders.payments.services import payments_abandon
 from orders.pending import checkout_queue
+from orders.refunds.services import UNSHIPPED, refuse_rest
 from orders.selectors import is_overdue, order_locked
 from orders.settlement import tell_gates
 from orders.states import State
@@ -19,6 +20,7 @@ from shop import transactions
 from shop.accounts.selectors import address_snapshot
 from shop.errors import OrderState
 from shop.pools import gate
+from shop.pools import services as pools
 from shop.pools.tasks import drain_bell
 from shop.pools.waiting import INTERNAL, drop_given_up
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 # Orders of one sweep: a lock on each is held until its units are back.
 BATCH = 100
 # Once it is shipped, an order comes back as a return, not as a refusal.
-REFUSABLE = frozenset({State.PAID, State.ACCEPTED})
+REFUSABLE = UNSHIPPED
 ADDRESSABLE = frozenset({State.PENDING, State.UNPAID, State.CLOSING, State.PAID, State.ACCEPTED})
 
 
@@ -132,7 +134,8 @@ def order_accept(*, order_no: str, operator: "User") -> Order:
 
 
 def order_refuse(*, order_no: str, operator: "User", reason: str) -> Order:
-    """The merchant does not take a paid order: its units are back at once, its money on the way.
+    """The merchant does not take a paid order: the units that are left of it are back at once, and
+    its money on the way.
 
     Raises NotFound, OrderState.
     """
@@ -141,25 +144,11 @@ def order_refuse(*, order_no: str, operator: "User", reason: str) -> Order:
         order = order_locked(order_no=order_no)
         if order.status not in REFUSABLE:
             raise OrderState(order_status=order.status)
-        move([order], State.REFUNDING, actor="operator", operator=operator, reason=reason)
-        _refund_whole(order, operator=operator, reason=reason)
-        release([order])
+        returned = refuse_rest(order, actor="operator", operator=operator, reason=reason)
+        pools.give_back(returned)
         return order
 
     return transactions.run(write)
-
-
-def _refund_whole(order: Order, *, operator: "User", reason: str) -> None:
-    if order.total_fen == 0:
-        move([order], State.REFUNDED, actor="operator", operator=operator, reason=reason)
-        return
-    # The one that paid it: any other that succeeded has a refund of its own already.
-    payment = Payment.objects.get(
-        order=order, status=Payment.Status.SUCCEEDED, refunds__isnull=True
-    )
-    refund_decide(
-        order, payment, cause=Refund.Cause.REFUSED, amount_fen=order.total_fen, reason=reason
-    )
 
 
 def order_ship(*, order_no: str, operator: "User", courier: str, tracking_no: str) -> Order:

@@ -152,7 +152,8 @@ class Order(Keyed, Waits):
 
 
 class OrderLine(models.Model):
-    """Units of one pool that an order holds: `count` taken, `given_back` of them returned."""
+    """Units of one pool that an order holds: `count` taken, `given_back` of them returned, and
+    `restocked` of those by refunds, each under its refund's number; the others all at once."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
     sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="+")
@@ -164,12 +165,17 @@ class OrderLine(models.Model):
     price_fen = models.BigIntegerField()
     count = models.PositiveIntegerField()
     given_back = models.PositiveIntegerField(default=0)
+    # The database's default: the hot path stores lines without it.
+    restocked = models.PositiveIntegerField(db_default=0)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(count__gte=1), name="order_line_count_positive"),
             models.CheckConstraint(
                 condition=Q(given_back__lte=F("count")), name="order_line_given_back_within"
+            ),
+            models.CheckConstraint(
+                condition=Q(restocked__lte=F("given_back")), name="order_line_restocked_within"
             ),
         ]
         indexes = [models.Index(fields=["pool", "reference"], name="order_line_of_movement")]

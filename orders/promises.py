@@ -38,12 +38,13 @@ def _in(states: Iterable[State]) -> str:
     return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
 
 
+# What came back by refunds has numbers of its own: `orders.refunds.promises`.
 holders.append(
     Holder(
         "orders_orderline",
         """
         SELECT l.id AS row_id, l.pool_id AS pool_id, o.user_id AS user_id, l.reference AS took,
-               o.order_no AS returned, l.count AS taken, l.given_back AS given_back
+               o.order_no AS returned, l.count AS taken, l.given_back - l.restocked AS given_back
         FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
         """,
     )
@@ -64,7 +65,7 @@ def states_hold_units(seen: Snapshot) -> Finding:
             FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id
             WHERE o.id BETWEEN %(low)s AND %(high)s
               AND ((o.status IN {_in(HOLDS_NOTHING)} AND l.given_back < l.count)
-                OR (o.status IN {_in(HOLDS_ALL)} AND l.given_back <> 0))
+                OR (o.status IN {_in(HOLDS_ALL)} AND l.given_back <> l.restocked))
             """,  # noqa: S608
         )
     ]

@@ -1,4 +1,4 @@
-"""How carts, orders, payments and refunds look on the wire. Shapes only; the services decide."""
+"""How carts, orders and payments look on the wire. Shapes only; the services decide."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from orders.cart import MAX_LINES
 from orders.models import Order
-from orders.payments.models import Payment, Refund
+from orders.payments.models import Payment
 from orders.states import State
 from shop.api.fields import IdField, StrictBooleanField, StrictCharField, StrictIntegerField
 
@@ -214,13 +214,6 @@ class PaymentSerializer(serializers.Serializer[Payment]):
             # Our own affair: for the client the payment is still open.
             shown["status"] = Payment.Status.PENDING.value
         return shown
-
-
-class RefundSerializer(serializers.Serializer[Refund]):
-    refund_no = serializers.CharField()
-    status = serializers.ChoiceField(choices=Refund.Status.values)
-    amount_fen = serializers.IntegerField()
-    reason = serializers.CharField()
 
 
 class CartItemRequestSerializer(serializers.Serializer[Any]):

@@ -1,13 +1,18 @@
 """What an operator reads of one order beside its own columns: tables of its items, history,
-payments, refunds and stock movements. Reads only, one query a table, each through an index."""
+payments, refunds and stock movements. Reads only, through indexes, as many queries however much
+there is."""
 
 from collections.abc import Mapping
 
+from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.models import Order
+from orders.refunds.models import RefundRequest
 from orders.states import State
 from shop.backoffice import Table, money
 from shop.pools.models import Movement, PoolMovement
@@ -30,8 +35,15 @@ STATE_LABELS: Mapping[State, "str | Promise"] = {
 
 
 def tables_of(order: Order) -> list[Table]:
-    """The tables of one order, in four queries however long they are."""
-    return [_items(order), _history(order), _payments(order), _refunds(order), _movements(order)]
+    """The tables of one order."""
+    return [
+        _items(order),
+        _history(order),
+        _payments(order),
+        _requests(order),
+        _refunds(order),
+        _movements(order),
+    ]
 
 
 def _items(order: Order) -> Table:
@@ -88,6 +100,43 @@ def _payments(order: Order) -> Table:
     )
 
 
+def _requests(order: Order) -> Table:
+    requests = order.refund_requests.select_related("decided_by").prefetch_related("lines__line")
+    return Table(
+        _("Refund requests"),
+        [
+            _("number"),
+            _("items"),
+            _("amount"),
+            _("status"),
+            _("origin"),
+            _("reason"),
+            _("back in stock"),
+            _("decided by"),
+            _("answer"),
+        ],
+        [
+            [
+                _linked(request),
+                ", ".join(f"{one.line.sku_id} x {one.count}" for one in request.lines.all()),
+                money(request.amount_fen),
+                request.get_status_display(),
+                request.get_origin_display(),
+                request.reason,
+                _("yes") if request.restocked else _("no"),
+                request.decided_by,
+                request.answer,
+            ]
+            for request in requests.order_by("pk")
+        ],
+    )
+
+
+def _linked(request: RefundRequest) -> SafeString:
+    page = reverse("admin:refunds_refundrequest_change", args=[request.pk])
+    return format_html('<a href="{}">{}</a>', page, request)
+
+
 def _refunds(order: Order) -> Table:
     return Table(
         _("Refunds"),
@@ -110,10 +159,11 @@ def _movements(order: Order) -> Table:
     # A batch's movement is of all its orders. Pool and kind first: the ledger's index begins with
     # them, and it has no other.
     took = order.lines.values_list("reference", flat=True)
+    refunded = order.refund_requests.values_list("refund_no", flat=True)
     movements = PoolMovement.objects.filter(
         pool__in=[line["pool"] for line in order.snapshot],
         kind__in=(Movement.TAKE, Movement.GIVE_BACK),
-        reference__in={order.order_no, *took},
+        reference__in={order.order_no, *took, *refunded},
     )
     return Table(
         _("Stock"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 
-from orders import lifecycle
+from orders import lifecycle, unattended
 from orders.payments import services as payments
 
 # A sweep yields after this long, so that one kind of work starves no other.
@@ -37,3 +37,15 @@ def close_payments() -> int:
 def execute_refunds() -> int:
     """Tells providers of the refunds that are due."""
     return _until_idle(payments.refunds_execute)
+
+
+@shared_task
+def answer_orders() -> int:
+    """Accepts or refuses paid orders for the merchant, where the settings say so."""
+    return _until_idle(unattended.orders_accept) + _until_idle(unattended.orders_refuse)
+
+
+@shared_task
+def complete_orders() -> int:
+    """Completes orders that were sent long enough ago."""
+    return _until_idle(unattended.orders_complete)

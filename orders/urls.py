@@ -3,6 +3,7 @@
 from django.urls import path
 
 from orders import views
+from orders.refunds.views import OrderRefundsView
 from shop.api import converters  # noqa: F401  # registers <id:> and <number:>
 
 urlpatterns = [
@@ -23,9 +24,7 @@ urlpatterns = [
         views.OrderConfirmReceiptView.as_view(),
         name="order-confirm-receipt",
     ),
-    path(
-        "orders/<number:order_no>/refunds", views.OrderRefundsView.as_view(), name="order-refunds"
-    ),
+    path("orders/<number:order_no>/refunds", OrderRefundsView.as_view(), name="order-refunds"),
     path("wallet/top-ups", views.TopUpsView.as_view(), name="top-ups"),
     path(
         "payments/sandbox/<number:payment_no>/succeed",

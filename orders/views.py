@@ -13,7 +13,7 @@ from orders import cart, checkout, lifecycle, selectors
 from orders.basket import quote
 from orders.models import Order, ShippingMethod
 from orders.payments import services as payments
-from orders.payments.selectors import payment_of, refunds_of
+from orders.payments.selectors import payment_of
 from orders.placed import placed
 from orders.sale_orders import SaleRequest, sale_order_place
 from orders.serializers import (
@@ -28,7 +28,6 @@ from orders.serializers import (
     PayRequestSerializer,
     QuoteRequestSerializer,
     QuoteSerializer,
-    RefundSerializer,
     SaleOrderRequestSerializer,
     ShippingMethodSerializer,
     TopUpRequestSerializer,
@@ -284,14 +283,6 @@ class TopUpsView(ShopperView):
         fields = _valid(TopUpRequestSerializer, request.data)
         answer = payments.top_up_start(key=key, **fields)
         return keyed_response(PaymentSerializer(answer.row).data, answer)
-
-
-class OrderRefundsView(ShopperView):
-    @extend_schema(responses=RefundSerializer(many=True))
-    def get(self, request: Request, order_no: str) -> Response:
-        """What of this order's money goes back, or went."""
-        order = selectors.order_of(request.user, order_no)
-        return Response(RefundSerializer(refunds_of(order), many=True).data)
 
 
 class SandboxSucceedView(ShopperView):

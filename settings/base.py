@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "goods.sales",
     "orders",
     "orders.payments",
+    "orders.refunds",
     "lottery",
     "lottery.packets",
 ]
@@ -174,6 +175,14 @@ POOL_CONCURRENCY = env.int("API_ORDER_LIMIT", default=4)
 POOL_WAIT_SECONDS = env.float("API_ORDER_WAIT_SECONDS", default=2.0)
 # Seconds an order may stay unpaid.
 ORDER_PAY_SECONDS = env.int("ORDER_PAY_SECONDS", default=300)
+# Whether every paid order is accepted by itself.
+ORDER_AUTO_ACCEPT = env.bool("ORDER_AUTO_ACCEPT", default=False)
+# Seconds after which a paid order that the merchant has not answered is refused (0: never).
+ORDER_REFUSE_SECONDS = env.int("ORDER_REFUSE_SECONDS", default=0)
+# Days after which an order that was sent is completed (0: only by its shopper).
+ORDER_COMPLETE_DAYS = env.int("ORDER_COMPLETE_DAYS", default=15)
+# Days in which a shopper may ask for a refund of what was sent (0: not any more).
+REFUND_DAYS = env.int("REFUND_DAYS", default=15)
 # --- flash sales and the queue
 # Placement of cart checkout: direct (201) or queued (202); each sale has its own.
 CHECKOUT_PLACEMENT = env.str("CHECKOUT_PLACEMENT", default="direct")
@@ -249,6 +258,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.tasks.execute_refunds",
         "schedule": 5.0,
         "options": {"expires": 10},
+    },
+    "answer-orders": {
+        "task": "orders.tasks.answer_orders",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "complete-orders": {
+        "task": "orders.tasks.complete_orders",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "ring-drains": {
         "task": "shop.pools.tasks.ring_drains",

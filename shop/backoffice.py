@@ -143,6 +143,8 @@ class Step:
     # What is said instead of `done` where the service has returned False: nothing is wrong, and
     # nothing more was done.
     not_now: "str | Promise" = ""
+    # Needed beside the permission to operate, where the step writes facts of another model.
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class SteppedAdmin(FactsAdmin):
 
     def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
         """The page of a step: looks at GET, carries out at POST and goes back to the fact."""
-        if not self.has_operate_permission(request):
+        if not self._may_take(request, step):
             raise PermissionDenied
         fact = self.get_object(request, unquote(object_id))
         if fact is None:
@@ -280,16 +282,19 @@ class SteppedAdmin(FactsAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         fact = context["original"]
-        steps = self.steps if self.has_operate_permission(request) else ()
         context["subtitle"] = self.title_of(fact)
         context["steps"] = [
             (step.title, reverse(f"admin:{self._address(step)}", args=[fact.pk]))
-            for step in steps
-            if step.is_offered(fact)
+            for step in self.steps
+            if self._may_take(request, step) and step.is_offered(fact)
         ]
         context["links"] = self.links(request, fact)
         context["tables"] = self.tables(fact)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _may_take(self, request: HttpRequest, step: Step) -> bool:
+        may_operate = self.has_operate_permission(request)
+        return may_operate and (not step.permission or request.user.has_perm(step.permission))
 
     def _tell(self, request: HttpRequest, step: Step, fact: Any, outcome: Any) -> None:
         if outcome is False and step.not_now:

@@ -77,6 +77,7 @@ class Refund(models.Model):
     class Cause(models.TextChoices):
         LATE = "late", _("the payment came when the order could not take it")
         REFUSED = "refused", _("the merchant refused the order")
+        REQUESTED = "requested", _("it was asked for, and accepted")
 
     refund_no = ExactCharField(_("refund number"), max_length=24, unique=True)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
@@ -86,6 +87,8 @@ class Refund(models.Model):
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
     cause = models.CharField(_("cause"), max_length=10, choices=Cause.choices)
+    # Of what was accepted in parts: which one (`orders.refunds`); else 0.
+    part = models.PositiveBigIntegerField(default=0, editable=False)
     reason = models.CharField(_("reason"), max_length=200, blank=True, default="")
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
@@ -96,8 +99,9 @@ class Refund(models.Model):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         constraints = [
-            # A payment is refunded for one cause once, however often that is decided.
-            models.UniqueConstraint(fields=["payment", "cause"], name="refund_once"),
+            # A payment is refunded for one cause once, however often that is decided; what is
+            # accepted in parts, once for each.
+            models.UniqueConstraint(fields=["payment", "cause", "part"], name="refund_part_once"),
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_positive"),
         ]
         indexes = [models.Index(fields=["status", "due_at"], name="refund_due")]

@@ -1,11 +1,8 @@
-"""Payments and refunds as their owner may see them."""
+"""Payments as their owner may see them."""
 
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
-
-from orders.models import Order
-from orders.payments.models import Payment, Refund
+from orders.payments.models import Payment
 from shop.errors import NotFound
 
 if TYPE_CHECKING:
@@ -18,8 +15,3 @@ def payment_of(user: "User", *, payment_no: str, provider: str) -> Payment:
     if payment is None:
         raise NotFound
     return payment
-
-
-def refunds_of(order: Order) -> QuerySet[Refund]:
-    """The refunds of an order, oldest first."""
-    return Refund.objects.filter(order=order).order_by("pk")

@@ -219,15 +219,24 @@ def _record_closed(payment: Payment) -> None:
 
 
 def refund_decide(
-    order: Order, payment: Payment, *, cause: Refund.Cause, amount_fen: int, reason: str = ""
+    order: Order,
+    payment: Payment,
+    *,
+    cause: Refund.Cause,
+    amount_fen: int,
+    reason: str = "",
+    part: int = 0,
+    refund_no: str = "",
 ) -> Refund:
-    """Fixes, under the locked order, that `amount_fen` of `payment` goes back, once per cause."""
+    """Fixes, under the locked order, that `amount_fen` of `payment` goes back: once per cause, or
+    per part of what it is refunded in (`orders.refunds`, which has its number too)."""
     return Refund.objects.create(
-        refund_no=new_number(order.db_now),
+        refund_no=refund_no or new_number(order.db_now),
         payment=payment,
         order=order,
         amount_fen=amount_fen,
         cause=cause,
+        part=part,
         reason=reason,
         due_at=order.db_now,
     )

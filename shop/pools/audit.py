@@ -208,11 +208,14 @@ class Holder:
     `sql` selects `row_id, pool_id, user_id, took, returned, taken, given_back` from all of `table`,
     whose id `row_id` is: plain joins on indexes, so that one reference or a range of ids is read
     without the rest. `took` and `returned` are the references under which `shop.pools.services`
-    took `taken` units and gave back `given_back` of them.
+    took `taken` units and gave back `given_back` of them. `is_part`: a row gives back some of what
+    another holder's row took, in a movement of its own; that they are not more than that row took
+    is for its app to check.
     """
 
     table: str
     sql: str
+    is_part: bool = False
 
 
 # Registered by each app that takes units.

@@ -59,6 +59,7 @@ class Shop:
             "pool": self.sku.pool_id,
             **{name: getattr(self, name).pk for name in orders},
             **{f"{name}_no": getattr(self, name).order_no for name in orders},
+            "refund_no": self.refunded.refund_requests.get().refund_no,
         }
 
 

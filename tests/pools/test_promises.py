@@ -48,6 +48,8 @@ def test_a_shop_in_order_keeps_every_promise(shop: Shop) -> None:
         "paid_fen": 3 * PRICE_FEN,
         "refunded_fen": 2 * PRICE_FEN,
         "refunds_due": 0,
+        "refund_requests": 1,
+        "open_refund_requests": 0,
         "top_ups": 0,
         "top_ups_fen": 0,
     }
@@ -96,8 +98,11 @@ BREACHES = {
     ),
     "units given back that no line gave": (
         1,
-        ["UPDATE orders_orderline SET given_back = 0 WHERE order_id = {refunded}"],
-        "pool {pool}, {refunded_no}: give_back of 1, held as 0",
+        [
+            "UPDATE refunds_refundrequest SET restocked = 0 WHERE order_id = {refunded}",
+            "UPDATE orders_orderline SET given_back = 0, restocked = 0 WHERE order_id = {refunded}",
+        ],
+        "pool {pool}, {refund_no}: give_back of 1, held as 0",
     ),
     "an order that took nothing": (
         1,
