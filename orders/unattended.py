@@ -68,9 +68,10 @@ def orders_complete() -> int:
     sent = OrderMove.objects.filter(
         order=OuterRef("pk"), target=State.SHIPPED, created_at__lte=_ago(days=days)
     )
-    # What was placed later can't have been sent so long ago: the index need not be read further.
-    # An order expires some minutes after it was placed; a prize never does.
-    placed = Q(expires_at__lte=_ago(days=days - 1)) | Q(expires_at=None)
+    # The index need not be read further: an order is sent after it is paid, and expires so long
+    # after it could be; a prize never does.
+    longest = days * 86_400 - settings.ORDER_PAY_SECONDS
+    placed = Q(expires_at__lte=_ago(seconds=longest)) | Q(expires_at=None)
 
     def write() -> int:
         orders = _locked(placed & Q(Exists(sent), status=State.SHIPPED))
@@ -84,11 +85,13 @@ def orders_complete() -> int:
 def _locked(due: Q) -> list[Order]:
     """Of the orders that are due a batch, the first to expire first, through the index over state
     and that moment."""
-    asked_for = RefundRequest.objects.filter(
-        order=OuterRef("pk"), status=RefundRequest.Status.REQUESTED
-    )
+    still_open = RefundRequest.objects.filter(status=RefundRequest.Status.REQUESTED)
     orders: QuerySet[Order] = orders_now(Order.objects.select_for_update(skip_locked=True))
-    return list(orders.filter(due, ~Exists(asked_for)).order_by("expires_at")[:BATCH])
+    is_asked_for = Exists(still_open.filter(order=OuterRef("pk")))
+    batch = list(orders.filter(due, ~is_asked_for).order_by("expires_at")[:BATCH])
+    # Looked at again: what was asked for while that statement ran, it has not seen.
+    asked_for = set(still_open.filter(order__in=batch).values_list("order_id", flat=True))
+    return [order for order in batch if order.pk not in asked_for]
 
 
 def _ago(**distance: float) -> Combinable:

@@ -17,16 +17,20 @@ class Paid:
     freight_fen: int
 
 
-def paid(subtotals: Sequence[int], *, freight_fen: int, discount_fen: int) -> Paid:
-    """Spreads the discount over the lines by what they cost; what it is more than all of them is
-    the freight's."""
-    off_goods = min(discount_fen, sum(subtotals))
+def paid(
+    subtotals: Sequence[int],
+    *,
+    freight_fen: int,
+    discount_fen: int,
+    of_lines: Sequence[int] | None = None,
+) -> Paid:
+    """Takes the discount off the lines, and what is left of it off the freight. `of_lines`: how
+    much of it is each line's; None: it is spread over them by what they cost."""
+    if of_lines is None:
+        of_lines = spread(min(discount_fen, sum(subtotals)), over=subtotals)
     return Paid(
-        lines=[
-            subtotal - off
-            for subtotal, off in zip(subtotals, spread(off_goods, over=subtotals), strict=True)
-        ],
-        freight_fen=freight_fen - (discount_fen - off_goods),
+        lines=[subtotal - off for subtotal, off in zip(subtotals, of_lines, strict=True)],
+        freight_fen=freight_fen - (discount_fen - sum(of_lines)),
     )
 
 

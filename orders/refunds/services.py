@@ -283,7 +283,7 @@ def _send_back(order: Order, request: RefundRequest) -> Refund | None:
 def _finish(order: Order, *, actor: str, operator: "User | None", reason: str) -> None:
     """Neither a unit nor a fen of the order is left."""
     move([order], State.REFUNDING, actor=actor, operator=operator, reason=reason)
-    if not order.refunds.filter(status=Refund.Status.PENDING).exists():
+    if not order.refunds.exclude(status=Refund.Status.SUCCEEDED).exists():
         move([order], State.REFUNDED, actor=actor, operator=operator, reason=reason)
 
 

@@ -38,6 +38,11 @@ def test_what_was_paid_is_split_into_lines_and_freight(lines, freight_fen, data)
         assert 0 <= fen <= subtotal
 
 
+def test_a_discount_that_says_whose_it_is_is_theirs_and_the_rest_is_the_freights():
+    was = paid([1000, 500], freight_fen=800, discount_fen=900, of_lines=[0, 200])
+    assert (was.lines, was.freight_fen) == ([1000, 300], 100)
+
+
 @given(left_fen=MONEY, left=st.integers(1, 30), data=st.data())
 def test_units_taken_and_put_back_in_any_order_never_cost_more_than_was_paid(left_fen, left, data):
     """Parts are taken, some are put back, and in the end all are taken: just what was paid."""
