@@ -75,7 +75,9 @@ class Wechat:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._server = Server(url, connect_seconds=CONNECT_SECONDS, most_bytes=MOST_BYTES)
+        self._server = Server(
+            url, connect_seconds=CONNECT_SECONDS, most_bytes=MOST_BYTES, kept=at_once
+        )
         self._seconds = seconds
         self._clock = clock
         self._pause = pause
