@@ -7,6 +7,7 @@ money back in the same transaction where the move calls for it.
 
 from typing import TYPE_CHECKING
 
+from orders import notices
 from orders.models import Order
 from orders.payments.models import OPEN, Payment, Refund
 from orders.payments.services import payments_abandon, refund_decide
@@ -143,6 +144,7 @@ def order_refuse(*, order_no: str, operator: "User", reason: str) -> Order:
             raise OrderState(order_status=order.status)
         move([order], State.REFUNDING, actor="operator", operator=operator, reason=reason)
         _refund_whole(order, operator=operator, reason=reason)
+        notices.order_refused(order)
         release([order])
         return order
 
