@@ -19,7 +19,7 @@ from tests.kit.desk import listed, logged, page_of, said, shown
 from tests.notices.conftest import Told
 from tests.notices.outbox import standing, write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 LIST = "admin:notices_notice_changelist"
 
@@ -102,6 +102,7 @@ def test_nobody_writes_a_notice_by_hand(desk: Client, dead: Notice) -> None:
     assert standing(dead)[0] == "dead"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_waits_and_what_was_given_up_are_figures(
     client: Client, dead: Notice, shopper: User
 ) -> None:

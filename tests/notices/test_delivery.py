@@ -19,7 +19,7 @@ from tests.kit.barrier import race
 from tests.notices.conftest import Told
 from tests.notices.outbox import pass_time, standing, write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def failing(fate: Fate, why: str = "broken 1") -> Any:
@@ -80,6 +80,7 @@ def test_what_kills_whoever_sends_it_is_given_up(told: Told, shopper: User) -> N
     assert standing(notice) == ("dead", ATTEMPTS, "interrupted")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_send_each_notice_once(
     told: Told, shopper: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

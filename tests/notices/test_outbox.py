@@ -29,11 +29,11 @@ from tests.kit.wallets import fund
 from tests.notices.conftest import Told
 from tests.notices.outbox import rows, write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _shipping(transactional_db: None) -> None:
+def _shipping(db: None) -> None:
     make_shipping()
 
 

@@ -26,7 +26,7 @@ from tests.factories import make_shipping, make_sku, overdue, pay, place
 from tests.fakes.wechat_api import SEND, TOKEN, WechatApi, faults, openid_of
 from tests.notices.outbox import pass_time, standing, write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 TEMPLATE = "T-PAID"
 PHONE_NUMBER = "+8613912345678"
