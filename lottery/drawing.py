@@ -19,6 +19,7 @@ from lottery.draws.beacons import RELAYS, Beacon, BeaconUnavailable, Drand, Loca
 from lottery.draws.identity import DRAND, LOCAL
 from lottery.draws.transcript import Transcript
 from lottery.models import Entry, Period, Scheme
+from lottery.notices import period_won
 from lottery.proof import transcript_of
 from lottery.selectors import draw_due_at, periods_now
 from orders.prizes import prize_order_create
@@ -151,6 +152,7 @@ def _write(period: Period, transcript: Transcript, pulse: Pulse | None) -> bool:
             drawn_at=now,
             draw_problem="",
         )
+        period_won(period, winner, number=transcript["number"])
         return True
     return False
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import F
 
+from orders import notices
 from orders.models import Order, OrderLine, OrderMove
 from orders.states import State, sources
 from shop.errors import OrderState
@@ -63,6 +64,7 @@ def move(
         order.status = target
         for column, value in changes.items():
             setattr(order, column, value)
+    notices.orders_moved(orders, target)
 
 
 def release(orders: Sequence[Order]) -> None:

@@ -7,6 +7,7 @@ from the environment, `test` is `embedded` or `stack` with throw-away data.
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
     "shop.accounts.wechat",
     "shop.pools",
     "shop.wallet",
+    "shop.notices",
     "goods",
     "goods.sales",
     "orders",
@@ -223,6 +225,14 @@ RED_PACKET_MOST_FEN = env.int("RED_PACKET_MOST_FEN", default=10_000_000)
 RED_PACKET_MOST_COUNT = env.int("RED_PACKET_MOST_COUNT", default=500)
 # Packets of so many slots or more have a gate, where there is a Redis for gates.
 RED_PACKET_GATED_FROM = env.int("RED_PACKET_GATED_FROM", default=50)
+# --- notices
+# How people are told of what becomes of their orders: log, wechat, or nobody is.
+NOTICE_CHANNELS: list[str] = env.list("NOTICE_CHANNELS", default=[])
+# WeChat's templates, appid -> event -> {template, page, data}; see shop.notices.wechat.
+WECHAT_TEMPLATES: dict[str, dict[str, Any]] = env.json("WECHAT_TEMPLATES", default={})
+# Days that a notice is kept which is delivered, or not wanted.
+NOTICE_DAYS = env.int("NOTICE_DAYS", default=30)
+# --- payments
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
 
@@ -237,6 +247,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_TASK_ROUTES = {
     "shop.pools.tasks.drain": {"queue": "drains"},
     "shop.pools.tasks.*": {"queue": "sweepers"},
+    "shop.notices.tasks.*": {"queue": "sweepers"},
     "goods.sales.tasks.*": {"queue": "sweepers"},
     "orders.tasks.*": {"queue": "sweepers"},
     "lottery.tasks.*": {"queue": "sweepers"},
@@ -298,6 +309,15 @@ CELERY_BEAT_SCHEDULE = {
         "task": "shop.pools.tasks.correct_gates",
         "schedule": 5.0,
         "options": {"expires": 5},
+    },
+    "deliver-notices": {
+        "task": "shop.notices.tasks.deliver_notices",
+        "schedule": 2.0,
+        "options": {"expires": 5},
+    },
+    "prune-notices": {
+        "task": "shop.notices.tasks.prune_notices",
+        "schedule": 24 * 3600.0,
     },
     "forget-expired-tokens": {
         "task": "shop.accounts.tasks.forget_expired_tokens",

@@ -9,6 +9,7 @@ class ShopConfig(AppConfig):
     verbose_name = "Shop"
 
     def ready(self) -> None:
-        # Each app's queues and pools (shop.pools.kinds), promises (shop.pools.audit) and health
-        # checks (shop.ops.health), registered as its modules of these names are imported.
-        autodiscover_modules("pending", "promises", "health")
+        # Each app's queues and pools (shop.pools.kinds), promises (shop.pools.audit), health checks
+        # (shop.ops.health), events that are told (shop.notices.events) and checks of its settings,
+        # registered as its modules of these names are imported.
+        autodiscover_modules("pending", "promises", "health", "notices", "checks")

@@ -26,6 +26,7 @@ NAMES = {
     "period.draw": "a draw's result is computed, nothing is stored",
     "payment.provider.after": "the provider has answered, we have not written it down",
     "refund.provider.after": "the provider has refunded, we have not written it down",
+    "notice.sent": "a channel has taken a notice, we have not written it down",
     "sandbox.succeed.after": "the sandbox holds the money, its notification is not sent",
 }
 

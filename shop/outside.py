@@ -59,17 +59,19 @@ class Question:
 class Server:
     """One server, asked by any number of threads over connections that are kept.
 
-    `url`: https, or http on this machine; a path in it goes before every question's.
+    `url`: https, or http on this machine; a path in it goes before every question's. `kept`: how
+    many connections are; as many as there may be calls at once, or each of the others shakes hands
+    anew.
     """
 
-    def __init__(self, url: str, *, connect_seconds: float, most_bytes: int) -> None:
+    def __init__(self, url: str, *, connect_seconds: float, most_bytes: int, kept: int) -> None:
         parts = urlsplit(url)
         if parts.scheme != "https" and not _is_local(parts.hostname or ""):
             raise ImproperlyConfigured(f"{parts.scheme}://{parts.hostname} is not asked: use https")
         self._prefix = parts.path.rstrip("/")
         self._connect_seconds = connect_seconds
         self._most_bytes = most_bytes
-        options: dict[str, Any] = {"maxsize": 4, "block": False}
+        options: dict[str, Any] = {"maxsize": kept, "block": False}
         if parts.scheme == "https":
             options["ssl_context"] = ssl.create_default_context()
         self._pool: HTTPConnectionPool = connection_from_url(url, **options)

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ def far() -> Iterator[WechatApi]:
         yield api
 
 
-def server(url: str) -> Server:
-    return Server(url, connect_seconds=1, most_bytes=1000)
+def server(url: str, kept: int = 1) -> Server:
+    return Server(url, connect_seconds=1, most_bytes=1000, kept=kept)
 
 
 def login(far: WechatApi) -> Question:
@@ -57,6 +58,18 @@ def test_connections_are_kept(far: WechatApi) -> None:
     for _ in range(3):
         one.ask(Question("/"), seconds=5)
     assert (len(far.calls), far.connections) == (3, 1)
+
+
+def test_as_many_connections_are_kept_as_were_asked_for(far: WechatApi) -> None:
+    one = server(far.url, kept=6)
+    for _ in range(2):
+        # All of a round are open at once: each is answered when the last has been asked.
+        meeting = threading.Barrier(6)
+        far.will("/", *[faults.met(meeting)] * 6)
+        with ThreadPoolExecutor(6) as threads:
+            answers = [threads.submit(one.ask, Question("/"), seconds=5) for _ in range(6)]
+        assert [answer.result() for answer in answers] == [b"{}"] * 6
+    assert (len(far.calls), far.connections) == (12, 6)
 
 
 def test_a_path_in_the_address_goes_before_every_questions(far: WechatApi) -> None:

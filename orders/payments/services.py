@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
+from orders import notices
 from orders.models import Order
 from orders.payments import top_ups, wallet
 from orders.payments.models import OPEN, Payment, Refund, SandboxCharge
@@ -284,6 +285,7 @@ def _record_refunded(refund: Refund) -> None:
         return
     if refund.payment.provider == WALLET:
         wallet.give_back(order, refund)
+    notices.order_refunded(order, refund)
     refunded_fen = order.refunded_fen + refund.amount_fen
     Order.objects.filter(pk=order.pk).update(refunded_fen=refunded_fen)
     still_due = Refund.objects.filter(order=order, status=Refund.Status.PENDING).exists()

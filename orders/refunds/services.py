@@ -14,6 +14,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.db.models import F
 from django.utils.translation import gettext
 
+from orders import notices
 from orders.models import Order, OrderLine
 from orders.payments.models import Payment, Refund
 from orders.payments.services import refund_decide
@@ -154,6 +155,7 @@ def refuse_rest(order: Order, *, actor: str, operator: "User | None", reason: st
     _decline(order, still_open, operator=operator, answer=gettext("The whole order is refunded."))
     key = RequestKey(order.user_id, REFUSED, order.order_no, "")
     request = _ask(order, None, key=key, origin=Origin.REFUSAL, reason=reason)
+    notices.order_refused(order)
     return _accept(order, request, Verdict(restock=True), actor=actor, operator=operator)
 
 

@@ -2,7 +2,10 @@
 
 Every line has time, level, logger and message, the request id where there is one, and the task's
 name and id inside a task; what code passes in `extra` stands beside them. Values whose name says
-secret or person are replaced before they are written. Commands' own output stays on stdout.
+secret or person are replaced before they are written: those of mappings, and those that a text
+spells out as a query (`name=value`) or as a mapping's own text (`"name": "value"`). What stands in
+a text without its name no filter can know; it is not written in the first place. Commands' own
+output stays on stdout.
 
 What happens to every request is counted (`shop.ops.metrics`), not logged: a flash sale answers
 thousands of refusals a second, and each of them is as it should be.
@@ -22,16 +25,24 @@ from pythonjsonlogger.json import JsonFormatter
 
 from shop.ops.request_id import current_request_id
 
-SECRET = re.compile(
-    r"authori[sz]ation|cookie|session|passw|secret|token|credential|signature|private|api_?key"
-    r"|phone|mobile|email|address|openid|unionid|nickname|remark",
-    re.IGNORECASE,
+WORDS = (
+    r"(?:authori[sz]ation|cookie|session|passw|secret|token|credential|signature|private|api_?key"
+    r"|phone|mobile|email|address|openid|unionid|js_?code|nickname|remark)"
+)
+SECRET = re.compile(WORDS, re.IGNORECASE)
+# The same names in a text. Bounded, so that no text makes the search a long one.
+NAME = rf"(?<![\w-])[\w-]{{0,40}}?{WORDS}[\w-]{{0,40}}"
+QUOTED = r"\"[^\"]*\"|'[^']*'"
+IN_QUERY = re.compile(rf"({NAME}=)(?:{QUOTED}|[^&\s\"',;)\]}}>]+)", re.IGNORECASE)
+IN_MAPPING = re.compile(
+    rf"((?P<mark>[\"']){NAME}(?P=mark)\s*:\s*)(?:{QUOTED}|[^\s,}}\]]+)", re.IGNORECASE
 )
 REDACTED = "[redacted]"
 
 
 def redacted(value: Any) -> Any:
-    """`value` with everything replaced that stands under a name that says secret or person."""
+    """`value` with everything replaced that stands under a name that says secret or person, in its
+    texts too."""
     if isinstance(value, Mapping):
         return {
             key: REDACTED if SECRET.search(str(key)) else redacted(inner)
@@ -39,6 +50,8 @@ def redacted(value: Any) -> Any:
         }
     if isinstance(value, list | tuple):
         return [redacted(inner) for inner in value]
+    if isinstance(value, str):
+        return IN_MAPPING.sub(rf"\1{REDACTED}", IN_QUERY.sub(rf"\1{REDACTED}", value))
     return value
 
 
@@ -58,7 +71,7 @@ class JsonLineFormatter(JsonFormatter):
         )
         log_data["level"] = record.levelname
         log_data["logger"] = record.name
-        log_data["message"] = extra.pop("message")
+        log_data["message"] = redacted(extra.pop("message"))
         if (request_id := current_request_id.get()) is not None:
             log_data["request_id"] = request_id
         if current_task and current_task.request.id:
@@ -104,7 +117,7 @@ def configure(_config: Mapping[str, Any]) -> None:
                 # Scanners ask for any host; the answers are counted as 400.
                 "django.security.DisallowedHost": {"level": "CRITICAL"},
                 "_granian": to_root,
-                # Its lines hold whole addresses, and their queries secrets.
+                # A line for each call, with its whole address.
                 "urllib3": {"level": "WARNING"},
                 # billiard's, the worker's parent of processes; it switches propagation off.
                 "multiprocessing": {"handlers": ["stderr"], "propagate": False},

@@ -131,7 +131,7 @@ def test_readyz_answers_503_when_no_server_is_there_and_names_none(tmp_path: Pat
     assert status == 503
     assert body["status"] == "unavailable"
     assert {name: check["ok"] for name, check in body["checks"].items()} == dict.fromkeys(
-        ("database", "broker", "redis", "orders", "lottery", "packets"), False
+        ("database", "broker", "redis", "orders", "lottery", "packets", "notices"), False
     )
     # 2002 or 2003, as the client library likes: can't connect.
     assert body["checks"]["database"]["detail"].startswith("OperationalError 200")

@@ -1,8 +1,12 @@
 """A line of JSON for what somebody may have to look into, and nothing that must not be kept."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from shop.ops.logs import redacted
 from tests.ops.processes import run_python
 
 SECRET = "hunter2-hunter2"
@@ -36,6 +40,48 @@ def test_secrets_and_personal_data_in_extras_are_not_written_however_deep() -> N
     ).stderr
     assert SECRET not in written
     assert json.loads(written)["deep"] == [{name: "[redacted]"} for name in names]
+
+
+WHO = ["openid", "unionid", "session_key", "phone", "purePhoneNumber", "js_code", "access_token"]
+
+
+@pytest.mark.parametrize("name", WHO)
+@pytest.mark.parametrize("shape", ["{n}={s}", "GET /x?a=1&{n}={s}&b=2 200", "C({n}='{s}', b=2)"])
+def test_what_a_text_says_as_a_query_is_not_written(name: str, shape: str) -> None:
+    text = shape.format(n=name, s=SECRET)
+    assert redacted(text) == text.replace(f"'{SECRET}'", SECRET).replace(SECRET, "[redacted]")
+
+
+@pytest.mark.parametrize("name", WHO)
+@pytest.mark.parametrize("spelt", [json.dumps, repr])
+def test_what_a_text_says_as_a_mapping_is_not_written(
+    name: str, spelt: Callable[[object], str]
+) -> None:
+    text = redacted(spelt({"errcode": 40001, name: SECRET, "deep": [{name: SECRET}], "a": "b"}))
+    assert SECRET not in text
+    assert "40001" in text
+    assert text.count("[redacted]") == 2
+
+
+@pytest.mark.parametrize("name", WHO)
+def test_who_a_person_is_is_not_written_in_an_extra(name: str) -> None:
+    assert redacted({"errcode": 1, name: SECRET}) == {"errcode": 1, name: "[redacted]"}
+
+
+def test_messages_and_tracebacks_are_texts_like_others() -> None:
+    bare = "no name, no filter"
+    (line,) = lines(
+        f"try:\n    raise ValueError('openid={SECRET}')\n"
+        f"except ValueError:\n    log.exception('%s {bare}', {{'js_code': '{SECRET}'}})"
+    )
+    assert line["message"] == "{'js_code': [redacted]} " + bare
+    assert line["exc_info"].endswith("ValueError: openid=[redacted]")
+    assert SECRET not in json.dumps(line["message"])
+
+
+def test_a_text_of_any_length_is_searched_at_once() -> None:
+    text = "token_" * 200_000
+    assert redacted(text) == text
 
 
 def test_an_exception_is_one_line_with_its_traceback() -> None:

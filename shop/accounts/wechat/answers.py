@@ -1,4 +1,4 @@
-"""What WeChat says, read strictly: three answers, its errcodes, and nothing that was not asked for.
+"""What WeChat says, read strictly: four answers, its errcodes, and nothing that was not asked for.
 
 Whatever is not as it should be is a ValueError, LookupError or TypeError of the reader's.
 """
@@ -22,6 +22,7 @@ class Endpoint(StrEnum):
     LOGIN = "login"
     TOKEN = "token"  # noqa: S105
     PHONE = "phone"
+    NOTICE = "notice"
 
 
 class Outcome(StrEnum):
@@ -32,6 +33,8 @@ class Outcome(StrEnum):
     RISKY = "risky"  # WeChat takes the person for a danger
     TOO_OFTEN = "too_often"
     STALE_TOKEN = "stale_token"  # noqa: S105  # not good any more, or none is to be had
+    UNWANTED = "unwanted"  # its person has not let the mini-program send this message
+    BAD_MESSAGE = "bad_message"  # its template, page or words are not taken
     SETTINGS = "settings"  # the shop's own: its appid, secret, rights, quota or address
     UNKNOWN = "unknown"  # an errcode that nobody foresaw
     BUSY = "busy"
@@ -56,7 +59,7 @@ FAILURES = frozenset(
 )
 RETRIED = frozenset({Outcome.BUSY, Outcome.NETWORK, Outcome.STATUS})
 # What somebody must mend.
-COMPLAINTS = frozenset({Outcome.SETTINGS, Outcome.UNKNOWN})
+COMPLAINTS = frozenset({Outcome.BAD_MESSAGE, Outcome.SETTINGS, Outcome.UNKNOWN})
 
 ERRCODES: Mapping[int, Outcome] = {
     -1: Outcome.BUSY,
@@ -75,12 +78,30 @@ ERRCODES: Mapping[int, Outcome] = {
     48001: Outcome.SETTINGS,  # the app may not use this endpoint
 }
 # Where a token is shown instead of the appid and its secret.
-ERRCODES_OF_PHONE: Mapping[int, Outcome] = {
+ERRCODES_OF_TOKEN_HOLDERS: Mapping[int, Outcome] = {
     **ERRCODES,
     40001: Outcome.STALE_TOKEN,
-    40013: Outcome.BAD_CODE,  # of another mini-program than the token
     40014: Outcome.STALE_TOKEN,
     42001: Outcome.STALE_TOKEN,
+}
+ERRCODES_OF: Mapping[Endpoint, Mapping[int, Outcome]] = {
+    Endpoint.LOGIN: ERRCODES,
+    Endpoint.TOKEN: ERRCODES,
+    Endpoint.PHONE: {
+        **ERRCODES_OF_TOKEN_HOLDERS,
+        40013: Outcome.BAD_CODE,  # of another mini-program than the token
+    },
+    Endpoint.NOTICE: {
+        **ERRCODES_OF_TOKEN_HOLDERS,
+        40003: Outcome.BAD_MESSAGE,  # no openid of this mini-program
+        40037: Outcome.BAD_MESSAGE,  # no such template
+        41030: Outcome.BAD_MESSAGE,  # no such page
+        43101: Outcome.UNWANTED,
+        43107: Outcome.SETTINGS,  # the mini-program, or the template, may send nothing now
+        43108: Outcome.BUSY,  # another message to the same person is on its way
+        45168: Outcome.BAD_MESSAGE,  # words that WeChat does not pass on
+        47003: Outcome.BAD_MESSAGE,  # not what the template's keywords take
+    },
 }
 
 
@@ -131,8 +152,7 @@ def answer_of(body: bytes, endpoint: Endpoint) -> Mapping[str, Any]:
     if type(errcode) is not int:
         raise ValueError("errcode is no number")
     if errcode:
-        errcodes = ERRCODES_OF_PHONE if endpoint is Endpoint.PHONE else ERRCODES
-        raise WechatError(errcodes.get(errcode, Outcome.UNKNOWN), errcode)
+        raise WechatError(ERRCODES_OF[endpoint].get(errcode, Outcome.UNKNOWN), errcode)
     return answer
 
 
@@ -162,6 +182,12 @@ def phone_of(answer: Mapping[str, Any], appid: str) -> str:
     if not 8 <= len(number) <= 16:  # E.164: fifteen digits at most
         raise ValueError("no phone number")
     return number
+
+
+def accepted(answer: Mapping[str, Any]) -> None:
+    """Of an answer that says no more than that."""
+    if "errcode" not in answer:
+        raise ValueError("not what accepts anything")
 
 
 def _matching(pattern: re.Pattern[str], text: Any) -> str:

@@ -1,4 +1,5 @@
-"""WeChat's server, three of its endpoints: who sent a code, an access token, whose phone a code is.
+"""WeChat's server, four of its endpoints: who sent a code, an access token, whose phone a code is,
+and a message to somebody who allowed it.
 
 What it is told and what it tells are secrets: an app's secret, tokens and session keys go out and
 come in here and are in no error, no log line and no repr. A session key is not even kept for as
@@ -6,8 +7,9 @@ long as the call lasts.
 
 A call is tried a few times within its time where WeChat is busy or not there. That may use a code
 up twice: an answer that was lost, then "this code was used", which tells the client to get a new
-one, as it must. Where it fails again and again, WeChat is left alone for a while (`shop.breaker`),
-each endpoint for itself and each process for itself.
+one, as it must. A message is tried once: its sender knows when to do so again. Where it fails again
+and again, WeChat is left alone for a while (`shop.breaker`), each endpoint for itself and each
+process for itself.
 """
 
 import logging
@@ -31,6 +33,7 @@ from shop.accounts.wechat.answers import (
     Outcome,
     Person,
     WechatError,
+    accepted,
     access_token_of,
     answer_of,
     person_of,
@@ -75,7 +78,9 @@ class Wechat:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._server = Server(url, connect_seconds=CONNECT_SECONDS, most_bytes=MOST_BYTES)
+        self._server = Server(
+            url, connect_seconds=CONNECT_SECONDS, most_bytes=MOST_BYTES, kept=at_once
+        )
         self._seconds = seconds
         self._clock = clock
         self._pause = pause
@@ -127,14 +132,7 @@ class Wechat:
     def phone(self, app: App, *, code: str) -> str:
         """The phone number, as +8613800000000, of whoever let the app know it with `code`, which is
         used up by this. Raises WechatError."""
-        token = self.tokens.get(app)
-        try:
-            return self._phone(app, token, code)
-        except WechatError as error:
-            if error.outcome is not Outcome.STALE_TOKEN:
-                raise
-        # The code is as good as before: nobody looked at it.
-        return self._phone(app, self.tokens.renewed(app, refused=token), code)
+        return self._with_token(app, lambda access_token: self._phone(app, access_token, code))
 
     def _phone(self, app: App, access_token: str, code: str) -> str:
         question = Question(
@@ -144,17 +142,57 @@ class Wechat:
         )
         return self._ask(Endpoint.PHONE, question, lambda answer: phone_of(answer, app.appid))
 
+    def subscribe_message(
+        self, app: App, *, openid: str, template: str, page: str, data: Mapping[str, str]
+    ) -> None:
+        """Sends one of the messages that a person has let the app send them. `data`: the text of
+        each of the template's keywords. Raises WechatError, which may mean that it was sent."""
+        document = {
+            "touser": openid,
+            "template_id": template,
+            "page": page,
+            "data": {keyword: {"value": text} for keyword, text in data.items()},
+            "miniprogram_state": "formal",
+            "lang": "zh_CN",
+        }
+
+        def ask(access_token: str) -> None:
+            question = Question(
+                "/cgi-bin/message/subscribe/send",
+                query={"access_token": access_token},
+                document=document,
+            )
+            self._ask(Endpoint.NOTICE, question, accepted, attempts=1)
+
+        self._with_token(app, ask)
+
+    def _with_token(self, app: App, ask: Callable[[str], T]) -> T:
+        """What `ask` says to a token that WeChat takes: another one, once, where it is stale."""
+        token = self.tokens.get(app)
+        try:
+            return ask(token)
+        except WechatError as error:
+            if error.outcome is not Outcome.STALE_TOKEN:
+                raise
+        # What was asked for is as good as before: nobody looked at it.
+        return ask(self.tokens.renewed(app, refused=token))
+
     def _ask(
-        self, endpoint: Endpoint, question: Question, read: Callable[[Mapping[str, Any]], T]
+        self,
+        endpoint: Endpoint,
+        question: Question,
+        read: Callable[[Mapping[str, Any]], T],
+        *,
+        attempts: int = ATTEMPTS,
     ) -> T:
         until = self._clock() + self._seconds
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             try:
                 return self._once(endpoint, question, read, seconds=until - self._clock())
             except WechatError as error:
                 pause = random.uniform(0, PAUSE_SECONDS * 2**attempt)  # noqa: S311
                 in_time = self._clock() + pause < until
-                if error.outcome not in RETRIED or attempt == ATTEMPTS or not in_time:
+                if error.outcome not in RETRIED or attempt == attempts or not in_time:
                     raise
             self._pause(pause)
         raise AssertionError("unreachable")

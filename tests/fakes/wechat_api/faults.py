@@ -1,6 +1,7 @@
 """What may go wrong between WeChat and the shop, each as a way to answer a request."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
@@ -87,6 +88,16 @@ def changed(**members: Any) -> Fault:
         lambda handler, answer: send(handler, json.dumps({**answer, **members}).encode()),
         is_late=True,
     )
+
+
+def met(meeting: threading.Barrier) -> Fault:
+    """Answered when as many have asked as meet there."""
+
+    def play(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+        meeting.wait()
+        send(handler, b"{}")
+
+    return Fault(play)
 
 
 def _huge(handler: BaseHTTPRequestHandler, answer: Answer) -> None:

@@ -5,7 +5,7 @@ import re
 import ssl
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,11 +20,14 @@ from tests.fakes.wechat_api.people import openid_of, phone_of, unionid_of
 LOGIN = "/sns/jscode2session"
 TOKEN = "/cgi-bin/stable_token"
 PHONE = "/wxa/business/getuserphonenumber"
+SEND = "/cgi-bin/message/subscribe/send"
 
 CODE = re.compile(r"([^.]+)\.[^.]+")
 NUMBER = re.compile(r"-?[0-9]{1,9}")
 # Seconds that a token is good, that it is renewed before its end, and that the old one outlives it.
 LIFE, EARLY = 7200, 300
+# Characters of a keyword of that kind.
+MOST_OF_A_THING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class WechatApi:
         # What it gave out and nobody else should ever see.
         self.given_out: set[str] = set()
         self.tells_unionid = True
+        # Templates by their id: the keywords that each has; and the messages that arrived.
+        self.templates: dict[str, frozenset[str]] = {}
+        self.messages: list[Mapping[str, Any]] = []
+        self._allowed: Counter[tuple[str, str]] = Counter()
         self._mutex = threading.Lock()
         self._serial = count(1)
         self._used: set[str] = set()
@@ -106,6 +113,10 @@ class WechatApi:
         """A code that was not used yet, of whoever that is."""
         return f"{name}.{next(self._serial)}"
 
+    def allow(self, openid: str, template: str, times: int = 1) -> None:
+        """That person lets the mini-program send so many messages of the template."""
+        self._allowed[openid, template] += times
+
     def will(self, endpoint: str, *faults: Fault) -> None:
         """The next requests there are answered like that, one fault each."""
         self._faults[endpoint].extend(faults)
@@ -134,7 +145,12 @@ class WechatApi:
             fault = self._fault(call)
             if fault and not fault.is_late:
                 return {}, fault
-            right = {LOGIN: self._session, TOKEN: self._token, PHONE: self._phone}
+            right = {
+                LOGIN: self._session,
+                TOKEN: self._token,
+                PHONE: self._phone,
+                SEND: self._message,
+            }
             return right.get(call.endpoint, _nowhere)(call), fault
 
     def _fault(self, call: Call) -> Fault | None:
@@ -181,14 +197,9 @@ class WechatApi:
         return {"access_token": tokens.newest, "expires_in": int(left)}
 
     def _phone(self, call: Call) -> Answer:
-        token, now = call.query.get("access_token", ""), time.time() + self._ahead
-        holders = [appid for appid, tokens in self._tokens.items() if token in tokens.ends]
-        if not holders:
-            return {"errcode": 40001, "errmsg": "invalid credential"}
-        [appid] = holders
-        ends = self._tokens[appid].ends[token]
-        if ends <= now:
-            return {"errcode": 42001 if ends else 40001, "errmsg": "access_token expired"}
+        appid, wrong = self._holder(call)
+        if wrong:
+            return wrong
         name, wrong = self._use(appid, str(call.document.get("code", "")))
         if wrong:
             return wrong
@@ -201,9 +212,40 @@ class WechatApi:
                 "phoneNumber": phone,
                 "purePhoneNumber": phone,
                 "countryCode": "86",
-                "watermark": {"timestamp": int(now), "appid": appid},
+                "watermark": {"timestamp": int(time.time() + self._ahead), "appid": appid},
             },
         }
+
+    def _message(self, call: Call) -> Answer:
+        _appid, wrong = self._holder(call)
+        if wrong:
+            return wrong
+        message = call.document
+        openid, template = message["touser"], message["template_id"]
+        if template not in self.templates:
+            return {"errcode": 40037, "errmsg": "invalid template_id"}
+        for keyword in sorted(self.templates[template]):
+            text = message["data"].get(keyword, {}).get("value", "")
+            if not text or (keyword.startswith("thing") and len(text) > MOST_OF_A_THING):
+                told = f"argument invalid! data.{keyword}.value of {openid}"
+                return {"errcode": 47003, "errmsg": told}
+        if not self._allowed[openid, template]:
+            return {"errcode": 43101, "errmsg": f"user {openid} refuses to accept the msg"}
+        self._allowed[openid, template] -= 1
+        self.messages.append(message)
+        return {"errcode": 0, "errmsg": "ok", "msgid": len(self.messages)}
+
+    def _holder(self, call: Call) -> tuple[str, Answer | None]:
+        """Whose access token is shown."""
+        token, now = call.query.get("access_token", ""), time.time() + self._ahead
+        holders = [appid for appid, tokens in self._tokens.items() if token in tokens.ends]
+        if not holders:
+            return "", {"errcode": 40001, "errmsg": "invalid credential"}
+        [appid] = holders
+        ends = self._tokens[appid].ends[token]
+        if ends <= now:
+            return "", {"errcode": 42001 if ends else 40001, "errmsg": "access_token expired"}
+        return appid, None
 
     def _wrong(self, appid: str, secret: str) -> Answer | None:
         if appid not in self.apps:

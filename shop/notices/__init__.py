@@ -1,0 +1,1 @@
+"""What the shop tells people by itself: an outbox, its channels and who delivers it."""
