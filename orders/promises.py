@@ -44,7 +44,8 @@ holders.append(
         "orders_orderline",
         """
         SELECT l.id AS row_id, l.pool_id AS pool_id, o.user_id AS user_id, l.reference AS took,
-               o.order_no AS returned, l.count AS taken, l.given_back - l.restocked AS given_back
+               o.order_no AS returned, l.count AS taken,
+               CAST(l.given_back AS SIGNED) - CAST(l.restocked AS SIGNED) AS given_back
         FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
         """,
     )

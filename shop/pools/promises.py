@@ -81,9 +81,10 @@ MISCOUNTED = """
     ) AS both_sides
     GROUP BY pool_id, user_id HAVING SUM(counted) <> SUM(held)
 """
+# Signed: MariaDB refuses a difference of counts below zero, which is what a part alone is.
 HELD_OF_LIMITED = """
         UNION ALL
-        SELECT h.pool_id, h.user_id, 0, h.taken - h.given_back
+        SELECT h.pool_id, h.user_id, 0, CAST(h.taken AS SIGNED) - CAST(h.given_back AS SIGNED)
         FROM ({sql}) AS h JOIN pools_pool p ON p.id = h.pool_id
         WHERE p.id BETWEEN %(low)s AND %(high)s AND p.per_user_limit IS NOT NULL
 """

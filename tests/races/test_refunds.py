@@ -23,7 +23,7 @@ from shop.errors import Invalid, OrderState, Refusal
 from shop.pools.audit import audit
 from tests.factories import make_sku, make_user
 from tests.kit.barrier import Outcome, race
-from tests.kit.marks import on_mariadb
+from tests.kit.marks import in_both_forms, on_mariadb
 from tests.kit.refunds import accept, age, ask, begin, decline, paid_order, send_money, sent, told
 from tests.kit.units import counters
 from tests.races.test_payments import meet_for_each
@@ -45,7 +45,7 @@ def operators() -> list[User]:
 
 @pytest.fixture
 def tea() -> Sku:
-    return make_sku(stock=400, price_fen=1000)
+    return make_sku(stock=1000, price_fen=1000)
 
 
 def codes(outcomes: list[Outcome[object]]) -> Counter[str]:
@@ -104,7 +104,7 @@ def test_parts_are_accepted_at_once_and_the_last_of_them_ends_the_order(
     order.refresh_from_db()
     assert (order.status, order.refunded_fen) == (State.REFUNDED, order.total_fen)
     assert SandboxCharge.objects.get().refunded_fen == order.total_fen
-    assert counters(tea.pool) == (400, 0)
+    assert counters(tea.pool) == (1000, 0)
     # One of them was the last, and has the freight.
     assert Counter(one.freight_fen for one in order.refund_requests.all()) == {0: 7, 801: 1}
     assert audit().broken == {}
@@ -123,15 +123,16 @@ def test_one_form_20_times_at_once_is_one_refund(operators: list[User], tea: Sku
     for outcome in race([sending] * 20):
         outcome.result()
     assert Refund.objects.count() == 1
-    assert counters(tea.pool) == (381, 19)
+    assert counters(tea.pool) == (981, 19)
 
 
+@in_both_forms("rounds", short=15, long=300)
 def test_a_request_and_the_clock_that_completes_the_order(
-    shopper: User, operators: list[User], tea: Sku, settings: Settings, dice: Random
+    shopper: User, operators: list[User], tea: Sku, settings: Settings, dice: Random, rounds: int
 ) -> None:
     """Asked for in time, or completed; never a request that nobody waits for, or a lost one."""
     settings.ORDER_COMPLETE_DAYS = 7
-    orders = [sent(paid_order(shopper, {tea: 1}), operators[0]) for _ in range(ORDERS)]
+    orders = [sent(paid_order(shopper, {tea: 1}), operators[0]) for _ in range(rounds)]
     requests: dict[int, RefundRequest] = {}
 
     def shopper_asks(number: int) -> None:
@@ -141,12 +142,12 @@ def test_a_request_and_the_clock_that_completes_the_order(
         age(orders[number], days=8)
         unattended.orders_complete()
 
-    meet_for_each(ORDERS, [shopper_asks, its_time_is_up], dice=dice)
+    meet_for_each(rounds, [shopper_asks, its_time_is_up], dice=dice)
 
     outcome = Counter(Order.objects.values_list("status", flat=True))
     print(outcome)
-    assert outcome[State.SHIPPED] + outcome[State.COMPLETED] == ORDERS
-    assert len(requests) == ORDERS
+    assert outcome[State.SHIPPED] + outcome[State.COMPLETED] == rounds
+    assert len(requests) == rounds
     for request in requests.values():
         accept(request, operators[0])
     send_money()
@@ -154,12 +155,13 @@ def test_a_request_and_the_clock_that_completes_the_order(
     assert audit().broken == {}
 
 
+@in_both_forms("rounds", short=15, long=300)
 def test_a_refusal_the_clock_and_a_decision_at_one_moment(
-    shopper: User, operators: list[User], tea: Sku, settings: Settings, dice: Random
+    shopper: User, operators: list[User], tea: Sku, settings: Settings, dice: Random, rounds: int
 ) -> None:
     """Whoever is first, all of the order's money goes back, and each unit once at most."""
     settings.ORDER_REFUSE_SECONDS = 60
-    orders = [paid_order(shopper, {tea: 2}, freight_fen=800) for _ in range(ORDERS)]
+    orders = [paid_order(shopper, {tea: 2}, freight_fen=800) for _ in range(rounds)]
     requests = [ask(shopper, order, {tea: 1}) for order in orders]
 
     def merchant_refuses(number: int) -> None:
@@ -177,7 +179,7 @@ def test_a_refusal_the_clock_and_a_decision_at_one_moment(
         age(orders[number], minutes=2)
         unattended.orders_refuse()
 
-    meet_for_each(ORDERS, [merchant_refuses, operator_accepts, clock_refuses], dice=dice)
+    meet_for_each(rounds, [merchant_refuses, operator_accepts, clock_refuses], dice=dice)
     while unattended.orders_refuse():
         pass
     send_money()
@@ -186,7 +188,7 @@ def test_a_refusal_the_clock_and_a_decision_at_one_moment(
     answered = Counter(told(request)[0] for request in requests)
     print(answered)
     assert set(answered) <= {"succeeded", "declined"}
-    assert counters(tea.pool) == (400, 0)
+    assert counters(tea.pool) == (1000, 0)
     assert audit().broken == {}
 
 
@@ -205,7 +207,7 @@ def test_four_sweepers_at_once_refuse_each_order_once(
 
     assert sum(outcome.result() for outcome in race([sweep_all] * 4)) == ORDERS
     assert Refund.objects.count() == ORDERS
-    assert counters(tea.pool) == (400, 0)
+    assert counters(tea.pool) == (1000, 0)
     assert audit().broken == {}
 
 

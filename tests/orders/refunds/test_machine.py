@@ -26,6 +26,7 @@ from orders.states import State
 from shop.errors import Refusal
 from shop.pools.audit import audit
 from tests.factories import make_sku, make_user
+from tests.kit.marks import in_both_forms
 from tests.kit.refunds import accept, age, ask, begin, decline, paid_order, send_money, told
 from tests.kit.units import counters
 
@@ -191,11 +192,12 @@ class Refunds(RuleBasedStateMachine):
         assert audit().ok, audit().broken
 
 
-def test_any_sequence_of_requests_and_decisions_pays_back_each_unit_once():
+@in_both_forms("examples", short=12, long=300)
+def test_any_sequence_of_requests_and_decisions_pays_back_each_unit_once(examples):
     run_state_machine_as_test(
         Refunds,
         settings=settings(
-            max_examples=40,
+            max_examples=examples,
             stateful_step_count=14,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

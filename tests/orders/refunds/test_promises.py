@@ -80,6 +80,11 @@ BREACHES = {
         ],
         "order {order_no}: its line {line} got 2 of 5 back by refunds, which say 3",
     ),
+    "a line that has less back than refunds gave it": (
+        1,
+        ["UPDATE orders_orderline SET given_back = 1 WHERE id = {line}"],
+        "order {order_no}: is paid, gave back 1 of 5 of pool {pool}",
+    ),
     "units of a living order that came back by no refund": (
         1,
         [
