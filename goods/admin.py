@@ -72,7 +72,17 @@ class SkuInline(StockColumns, admin.TabularInline):  # type: ignore[type-arg]
     model = Sku
     form = SkuForm
     formset = SkuFormSet
-    fields = ("code", "spec", "price_fen", "on_shelf", "strategy", "stock", "sold", "books")
+    fields = (
+        "code",
+        "spec",
+        "price_fen",
+        "grams",
+        "on_shelf",
+        "strategy",
+        "stock",
+        "sold",
+        "books",
+    )
     readonly_fields = ("stock", "sold", "books")
     extra = 0
 
@@ -149,6 +159,7 @@ class GoodsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 code=sku.code,
                 spec=sku.spec,
                 price_fen=sku.price_fen,
+                grams=sku.grams,
                 on_shelf=sku.on_shelf,
                 strategy=strategy,
                 operator=operator,

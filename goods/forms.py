@@ -21,12 +21,18 @@ class SkuForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run 
 
     class Meta:
         model = Sku
-        fields = ("code", "spec", "price_fen", "on_shelf")
+        fields = ("code", "spec", "price_fen", "grams", "on_shelf")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["grams"].required = False
         if self.instance.pk:
             self.initial["strategy"] = self.instance.pool.strategy
+
+    def clean_grams(self) -> int:
+        """As it was where nothing is said."""
+        grams: int | None = self.cleaned_data["grams"]
+        return self.instance.grams if grams is None else grams
 
 
 class SkuFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]

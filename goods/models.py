@@ -1,5 +1,6 @@
 """Categories, goods and SKUs: descriptions only. What can run out is a pool (`shop.pools`)."""
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import get_language
@@ -9,6 +10,8 @@ from shop.fields import ExactCharField
 from shop.pools.models import Pool
 
 POOL_KIND = "sku"
+# Ten tonnes: a mistake, not a parcel.
+MOST_GRAMS = 10_000_000
 
 
 def in_reader_language(chinese: str, english: str) -> str:
@@ -93,6 +96,10 @@ class Sku(models.Model):
     code = ExactCharField(_("code"), max_length=64, unique=True)
     spec = models.CharField(_("spec"), max_length=120, blank=True, default="")
     price_fen = models.BigIntegerField(_("price (fen)"))
+    # Of one unit, packed, for freight that goes by weight.
+    grams = models.PositiveIntegerField(
+        _("weight (g)"), default=0, validators=[MaxValueValidator(MOST_GRAMS)]
+    )
     on_shelf = models.BooleanField(_("on the shelf"), default=True)
     pool = models.OneToOneField(
         Pool, on_delete=models.PROTECT, related_name="sku", db_constraint=False, editable=False

@@ -50,12 +50,13 @@ def goods_put_on_shelf(goods: models.QuerySet[Goods], *, on_shelf: bool, operato
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSku:
-    """A SKU to be: price in fen, `stock` in units."""
+    """A SKU to be: price in fen, `grams` of one unit, `stock` in units."""
 
     goods_id: int
     code: str
     price_fen: int
     spec: str = ""
+    grams: int = 0
     on_shelf: bool = True
     strategy: str = Strategy.DEFAULT
     stock: int = 0
@@ -67,6 +68,7 @@ def sku_create(
     code: str,
     price_fen: int,
     spec: str = "",
+    grams: int = 0,
     on_shelf: bool = True,
     strategy: str = Strategy.DEFAULT,
     stock: int = 0,
@@ -78,6 +80,7 @@ def sku_create(
         code=code,
         price_fen=price_fen,
         spec=spec,
+        grams=grams,
         on_shelf=on_shelf,
         strategy=strategy,
         stock=stock,
@@ -102,6 +105,7 @@ def skus_create(new: Sequence[NewSku], *, operator: User | None = None) -> list[
                 code=sku.code,
                 spec=sku.spec,
                 price_fen=sku.price_fen,
+                grams=sku.grams,
                 on_shelf=sku.on_shelf,
                 pool=pool,
             )

@@ -23,7 +23,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from orders import lifecycle
-from orders.forms import RefuseForm, ShipForm
+from orders.forms import RefuseForm, ShipForm, ShippingMethodForm
 from orders.models import Order, ShippingMethod
 from orders.pending import was_given_up
 from orders.refunds import services as refunds
@@ -314,9 +314,11 @@ class OrderAdmin(SteppedAdmin):
 
 @admin.register(ShippingMethod)
 class ShippingMethodAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    form = ShippingMethodForm
     list_display = (
         "name",
         "name_en",
+        "kind",
         money_column("fee_fen", _("fee")),
         money_column("free_above_fen", _("free from")),
         "is_active",

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext
 
 from orders import cart
-from orders.basket import Basket, BasketLine, quote
+from orders.basket import Basket, BasketLine, CouponOf, quote
 from orders.models import Order
 from orders.pending import checkout_queue
 from orders.placement import place_direct, place_queued
@@ -39,6 +39,7 @@ class Checkout:
     items: Mapping[int, int] | None
     address_id: int
     shipping_method_id: int | None = None
+    coupon_id: int | None = None
     remark: str = ""
     expected_total_fen: int | None = None
 
@@ -46,8 +47,9 @@ class Checkout:
 def order_place(*, user: "User", key: RequestKey, checkout: Checkout) -> Answer[Order]:
     """Places the order, or finds the one that an earlier request with `key` placed.
 
-    Raises SoldOut, InsufficientStock, Ended, PriceChanged, NotFound, Invalid (an empty cart),
-    Busy, Unavailable, RequestInProgress, IdempotencyKeyReused. Then nothing of it is stored.
+    Raises SoldOut, InsufficientStock, Ended, PriceChanged, CouponUnusable, NotFound, Invalid (an
+    empty cart), Busy, Unavailable, RequestInProgress, IdempotencyKeyReused. Then nothing of it is
+    stored.
     """
     return once(key, Order.objects.all(), lambda key: _place(user, key, checkout))
 
@@ -66,7 +68,12 @@ def _place_basket(user: "User", key: RequestKey, checkout: Checkout) -> Order:
     wanted = checkout.items if checkout.items is not None else cart.cart_lines(user)
     if not wanted:
         raise Invalid.field("items", gettext("There is nothing to order."), code="empty")
-    basket = quote(wanted, shipping_method_id=checkout.shipping_method_id)
+    basket = quote(
+        wanted,
+        shipping_method_id=checkout.shipping_method_id,
+        region=address["region"],
+        coupon=CouponOf(user.pk, checkout.coupon_id) if checkout.coupon_id is not None else None,
+    )
     _refuse_early(basket, checkout)
 
     order = _new_order(basket, key=key, address=address, checkout=checkout)
@@ -114,6 +121,8 @@ def _new_order(
         discount_fen=basket.price.discount_fen,
         total_fen=basket.price.total_fen,
         shipping_method_id=basket.shipping_method_id,
+        coupon_id=checkout.coupon_id,
+        breakdown=basket.breakdown,
         address=address,
         remark=checkout.remark,
         from_cart=checkout.items is None,

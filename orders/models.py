@@ -16,12 +16,27 @@ from shop.pools.models import Pool, Waits
 
 
 class ShippingMethod(models.Model):
-    """A flat fee, free from a goods total on (null: never free)."""
+    """What sending costs, by its kind; free from a goods total on (null: never free).
+
+    Flat: the fee. By weight: the fee up to `first_grams`, and `step_fee_fen` for each begun
+    `step_grams` above. By region: the fee of the longest of `regions` ([{prefix, fee_fen}]) that
+    the address's region begins with, else the fee.
+    """
+
+    class Kind(models.TextChoices):
+        FLAT = "flat", _("flat")
+        WEIGHT = "weight", _("by weight")
+        REGION = "region", _("by region")
 
     name = models.CharField(_("name"), max_length=60)
     name_en = models.CharField(_("English name"), max_length=60, blank=True, default="")
     fee_fen = models.BigIntegerField(_("fee (fen)"), default=0)
     free_above_fen = models.BigIntegerField(_("free from (fen)"), null=True, blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.FLAT)
+    first_grams = models.PositiveIntegerField(_("weight within the fee (g)"), default=0)
+    step_grams = models.PositiveIntegerField(_("step of weight (g)"), null=True, blank=True)
+    step_fee_fen = models.BigIntegerField(_("fee for each step (fen)"), default=0)
+    regions = models.JSONField(_("regions"), null=True, blank=True)
     is_active = models.BooleanField(_("offered"), default=True)
     position = models.IntegerField(_("position"), default=0)
 
@@ -31,6 +46,13 @@ class ShippingMethod(models.Model):
         verbose_name_plural = _("shipping methods")
         constraints = [
             models.CheckConstraint(condition=Q(fee_fen__gte=0), name="shipping_fee_not_negative"),
+            models.CheckConstraint(
+                condition=Q(step_fee_fen__gte=0), name="shipping_step_fee_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="weight") | Q(step_grams__isnull=False, step_grams__gte=1),
+                name="shipping_weight_has_a_step",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -69,6 +91,7 @@ class Order(Keyed, Waits):
 
     `snapshot` holds the priced lines as they are shown for ever: a list of {sku, pool,
     goods_title, spec, price_fen, count}. `OrderLine`s say which units it holds.
+    `breakdown` says how a coupon's discount came about (`orders.basket`); null: there is none.
     """
 
     # What `orders.selectors.orders_now` adds: the state that holds at this moment, and the moment.
@@ -103,6 +126,17 @@ class Order(Keyed, Waits):
         db_constraint=False,
         db_index=False,
     )
+    # As little. The coupon it was priced with; whose that is now, the coupon says.
+    coupon = models.ForeignKey(
+        "coupons.IssuedCoupon",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("coupon"),
+    )
+    breakdown = models.JSONField(null=True, editable=False)
     # Not enforced: its shared lock would wait for an operator's change of the sale.
     sale = models.ForeignKey(
         FlashSale, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False

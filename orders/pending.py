@@ -21,7 +21,16 @@ from shop.pools.waiting import INTERNAL, WaitingRows, is_given_up
 # The queue of cart checkout; each sale has one of its own.
 CHECKOUT = "checkout"
 # What settling reads of an order, by the fields of PendingOrder.
-SETTLED_FROM = ("pk", "order_no", "user_id", "snapshot", "total_fen", "from_cart", Now())
+SETTLED_FROM = (
+    "pk",
+    "order_no",
+    "user_id",
+    "snapshot",
+    "total_fen",
+    "from_cart",
+    "coupon_id",
+    Now(),
+)
 
 
 class OrderQueue(WaitingRows[PendingOrder]):

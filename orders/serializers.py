@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from orders.cart import MAX_LINES
-from orders.models import Order
+from orders.models import Order, ShippingMethod
 from orders.payments.models import Payment
 from orders.states import State
 from shop.api.fields import IdField, StrictBooleanField, StrictCharField, StrictIntegerField
@@ -49,6 +49,7 @@ class QuoteRequestSerializer(serializers.Serializer[Any]):
     items = ItemsField()
     address = IdField(required=False)
     shipping_method = IdField(required=False)
+    coupon = IdField(required=False, help_text="One of the shopper's own, from /me/coupons.")
 
 
 class OrderRequestSerializer(serializers.Serializer[Any]):
@@ -56,6 +57,7 @@ class OrderRequestSerializer(serializers.Serializer[Any]):
     from_cart = StrictBooleanField(required=False)
     address = IdField()
     shipping_method = IdField(required=False)
+    coupon = IdField(required=False, help_text="One of the shopper's own, from /me/coupons.")
     remark = StrictCharField(max_length=200, required=False, allow_blank=True)
     expected_total_fen = StrictIntegerField(min_value=0, required=False)
 
@@ -89,6 +91,7 @@ class QuoteLineSerializer(serializers.Serializer[Any]):
     price_fen = serializers.IntegerField()
     count = serializers.IntegerField()
     subtotal_fen = serializers.IntegerField()
+    discount_fen = serializers.IntegerField(help_text="Its part of what the coupon takes off.")
 
 
 class QuoteSerializer(serializers.Serializer[Any]):
@@ -137,6 +140,9 @@ class OrderSerializer(serializers.Serializer[Order]):
     freight_fen = serializers.IntegerField()
     discount_fen = serializers.IntegerField()
     total_fen = serializers.IntegerField()
+    coupon = serializers.IntegerField(
+        allow_null=True, help_text="The issued coupon it was priced with."
+    )
     address = OrderAddressSerializer(allow_null=True)
     remark = serializers.CharField()
     courier = serializers.CharField()
@@ -165,6 +171,7 @@ class OrderSerializer(serializers.Serializer[Order]):
             "freight_fen": order.freight_fen,
             "discount_fen": order.discount_fen,
             "total_fen": order.total_fen,
+            "coupon": order.coupon_id,
             "address": order.address,
             "remark": order.remark,
             "courier": order.courier,
@@ -235,8 +242,33 @@ class CartSerializer(serializers.Serializer[Any]):
     total_fen = serializers.IntegerField()
 
 
+class RegionFeeSerializer(serializers.Serializer[Any]):
+    prefix = serializers.CharField()
+    fee_fen = serializers.IntegerField()
+
+
+# Named, because an order and a coupon have a kind too.
+@extend_schema_field(
+    {"type": "string", "enum": [kind.value for kind in ShippingMethod.Kind]},
+    component_name="ShippingKindEnum",
+)
+class ShippingKindField(serializers.CharField):
+    """How a shipping method's fee is counted."""
+
+
 class ShippingMethodSerializer(serializers.Serializer[Any]):
+    """`fee_fen` is the fee within `first_grams`, and of a region that `regions` doesn't name."""
+
     id = serializers.IntegerField()
     name = serializers.CharField(source="reader_name")
     fee_fen = serializers.IntegerField()
     free_above_fen = serializers.IntegerField(allow_null=True)
+    kind = ShippingKindField()
+    first_grams = serializers.IntegerField()
+    step_grams = serializers.IntegerField(allow_null=True, help_text="By weight.")
+    step_fee_fen = serializers.IntegerField(help_text="For each begun step above `first_grams`.")
+    regions = RegionFeeSerializer(
+        many=True,
+        allow_null=True,
+        help_text="The longest prefix that the address's region begins with; blanks do not count.",
+    )

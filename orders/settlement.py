@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
+from orders.coupons.using import CouponCondition, Wish, coupon_use
 from orders.models import CartItem, Order, OrderLine, OrderMove
 from orders.states import State
 from shop.accounts.selectors import disabled_among
@@ -47,17 +49,23 @@ class PendingOrder:
     snapshot: Sequence[Mapping[str, Any]]
     total_fen: int
     from_cart: bool
+    coupon_id: int | None
     now: datetime
 
 
 def settle(order: Order, *, terms: Mapping[int, Terms]) -> None:
-    """Writes the lines of one new order from its snapshot and takes their units, all or none.
+    """Writes the lines of one new order from its snapshot, uses its coupon and takes their units,
+    all or none.
 
-    `terms`: by pool id. Raises LimitReached, Shortage, Closed or Busy; the caller rolls back.
+    `terms`: by pool id. Raises LimitReached, Shortage, Closed, CouponUnusable or Busy; the caller
+    rolls back.
     """
     claim = claim_of(order)
     insert_lines([order], reference=claim.reference)
-    pools.take(claim, terms=terms)
+    if order.coupon_id is None:
+        pools.take(claim, terms=terms)
+    else:
+        pools.take(claim, terms=terms, alongside=partial(coupon_use, order))
 
 
 def settle_pending(orders: Sequence[PendingOrder]) -> None:
@@ -68,7 +76,11 @@ def settle_pending(orders: Sequence[PendingOrder]) -> None:
     failures = {order.pk: PermissionDenied.code for order in orders if order.user_id in disabled}
     candidates = [order for order in orders if order.pk not in failures]
     reference = f"batch-{new_number(now)}"
-    verdicts = take_batch([claim_of(order) for order in candidates], reference=reference)
+    verdicts = take_batch(
+        [claim_of(order) for order in candidates],
+        reference=reference,
+        condition=_coupons_of(candidates),
+    )
     settled = []
     for order, verdict in zip(candidates, verdicts, strict=True):
         if isinstance(verdict, Grant):
@@ -77,6 +89,16 @@ def settle_pending(orders: Sequence[PendingOrder]) -> None:
             failures[order.pk] = failure_of(verdict)
     _write_settled(settled, reference=reference, now=now)
     write_failed([order for order in orders if order.pk in failures], failures)
+
+
+def _coupons_of(orders: Sequence[PendingOrder]) -> CouponCondition | None:
+    """What `orders` need of coupons; None where none has one."""
+    wishes = {
+        order.order_no: Wish(order.pk, order.coupon_id)
+        for order in orders
+        if order.coupon_id is not None
+    }
+    return CouponCondition(wishes) if wishes else None
 
 
 def claim_of(order: Order | PendingOrder) -> Claim:

@@ -2,7 +2,7 @@
 
 A move is an UPDATE on the condition that the old state allows it, in the caller's transaction, with
 its line of history and, when an operator moves it, one in the operators' log. Who moves an order
-out of a state that holds units also gives them back, there.
+out of a state that holds units also gives them back, there; its coupon is given back by the move.
 """
 
 from collections import defaultdict
@@ -13,6 +13,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import F
 
 from orders import notices
+from orders.coupons.using import coupons_return
 from orders.models import Order, OrderLine, OrderMove
 from orders.states import State, sources
 from shop.errors import OrderState
@@ -22,6 +23,11 @@ from shop.pools.strategies import Take
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
+
+# A dead order has no coupon. A whole refund has it back as soon as it is decided, as units are.
+LETS_COUPON_GO = frozenset(
+    {State.CANCELLED, State.EXPIRED, State.FAILED, State.REFUNDING, State.REFUNDED}
+)
 
 
 def move(
@@ -60,6 +66,8 @@ def move(
         LogEntry.objects.log_actions(
             operator.pk, orders, CHANGE, f"{target}: {reason}" if reason else str(target)
         )
+    if target in LETS_COUPON_GO:
+        coupons_return(orders)
     for order in orders:
         order.status = target
         for column, value in changes.items():

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orders import cart, checkout, lifecycle, selectors
-from orders.basket import quote
+from orders.basket import CouponOf, quote
 from orders.models import Order, ShippingMethod
 from orders.payments import services as payments
 from orders.payments.selectors import payment_of
@@ -38,6 +38,7 @@ from shop.accounts.selectors import address_snapshot
 from shop.api.idempotency import Answer, keyed_response, request_key
 from shop.api.pagination import Keyset
 from shop.errors import (
+    CouponUnusable,
     Ended,
     InsufficientBalance,
     InsufficientStock,
@@ -114,15 +115,22 @@ def _cart(request: Request) -> Response:
 
 
 class QuoteView(ShopperView):
-    refusals = (NotFound,)
+    refusals = (NotFound, CouponUnusable)
 
     @extend_schema(request=QuoteRequestSerializer, responses=QuoteSerializer)
     def post(self, request: Request) -> Response:
         """What an order would cost now. Reserves nothing."""
         fields = _valid(QuoteRequestSerializer, request.data)
+        region = ""
         if "address" in fields:
-            address_snapshot(address_id=fields["address"], user_id=request.user.pk)
-        basket = quote(fields["items"], shipping_method_id=fields.get("shipping_method"))
+            address = address_snapshot(address_id=fields["address"], user_id=request.user.pk)
+            region = address["region"]
+        basket = quote(
+            fields["items"],
+            shipping_method_id=fields.get("shipping_method"),
+            region=region,
+            coupon=CouponOf(request.user.pk, fields["coupon"]) if "coupon" in fields else None,
+        )
         return Response(QuoteSerializer(basket).data)
 
 
@@ -133,7 +141,7 @@ class OrderPages(Keyset):
 class OrdersView(ShopperView):
     idempotent = True
     pagination_class = OrderPages
-    refusals = (NotFound, SoldOut, InsufficientStock, Ended, PriceChanged)
+    refusals = (NotFound, SoldOut, InsufficientStock, Ended, PriceChanged, CouponUnusable)
 
     @extend_schema(
         operation_id="orders_list",
@@ -162,6 +170,7 @@ class OrdersView(ShopperView):
                 items=fields.get("items"),
                 address_id=fields["address"],
                 shipping_method_id=fields.get("shipping_method"),
+                coupon_id=fields.get("coupon"),
                 remark=fields.get("remark", ""),
                 expected_total_fen=fields.get("expected_total_fen"),
             ),

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "orders",
     "orders.payments",
     "orders.refunds",
+    "orders.coupons",
     "lottery",
     "lottery.packets",
 ]

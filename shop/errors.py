@@ -162,6 +162,14 @@ class PriceChanged(Refusal):
     detail = _("The price has changed; look at the new total and order again.")
 
 
+class CouponUnusable(Refusal):
+    """`reason`: `used`, `expired`, `not_yet`, `out_of_scope`, `below_minimum` (+ `minimum_fen`) or
+    `nothing_off`."""
+
+    status, code = 409, "coupon_unusable"
+    detail = _("This coupon can't be used for this order.")
+
+
 class RequestInProgress(Refusal):
     status, code = 409, "request_in_progress"
     detail = _("The first request with this key is still running; repeat it in a moment.")

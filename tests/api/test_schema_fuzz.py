@@ -52,6 +52,7 @@ from tests.factories import (
     start_payment,
 )
 from tests.fakes.wechat_api import WechatApi
+from tests.kit.coupons import make_coupon
 from tests.kit.packets import make_packet
 from tests.kit.periods import sell_and_draw
 from tests.kit.wallets import fund
@@ -160,6 +161,7 @@ def real(owner: User, rf: Any, far: WechatApi, settings: Any) -> dict[str, list[
     period = make_period(total_shares=10**5, placement=Placement.DIRECT)
     entry = enter(owner, period)
     drawn = sell_and_draw(make_period(total_shares=1))
+    coupon = make_coupon(total=10**5, per_user_limit=None)
     settings.WECHAT_API_URL, settings.WECHAT_APPS = far.url, far.apps
     session = log_in(rf.post("/"), username=owner.username, password="correct horse")
     return {
@@ -169,6 +171,7 @@ def real(owner: User, rf: Any, far: WechatApi, settings: Any) -> dict[str, list[
         "captcha_answer": [ANSWER],
         "captcha_id": [captcha_of(ANSWER).captcha_id],
         "code": [far.code("li") for _ in range(20)],
+        "coupon_id": [coupon.pk],
         "from_cart": [False],
         "entry_no": [entry.entry_no],
         "expected_total_fen": [sku.price_fen + shipping.fee_fen],
@@ -277,6 +280,7 @@ def address_of(path: str) -> str:
     """An address of the path's form, of nothing that exists."""
     return path.format(
         address_id=1,
+        coupon_id=1,
         goods_id=1,
         sale_id=1,
         sku=1,

@@ -611,7 +611,7 @@ def test_a_shipping_method_is_edited_and_never_deleted(shopper):
     desk = desk_of(make_user(is_staff=True, is_superuser=True))
     method = ShippingMethod.objects.create(name="快递", fee_fen=800)
     page = reverse("admin:orders_shippingmethod_change", args=[method.pk])
-    fields = {"name": "快递", "fee_fen": "900", "is_active": "on", "position": "0"}
+    fields = {"name": "快递", "kind": "flat", "fee_fen": "900", "is_active": "on", "position": "0"}
     assert desk.post(page, fields).status_code == 302
     method.refresh_from_db()
     assert (method.fee_fen, method.free_above_fen) == (900, None)
@@ -620,6 +620,51 @@ def test_a_shipping_method_is_edited_and_never_deleted(shopper):
     assert desk.post(delete, {"post": "yes"}).status_code == 403
     method.refresh_from_db()
     assert method.fee_fen == 900
+
+
+def test_a_shipping_method_keeps_the_numbers_of_its_kind_only(shopper):
+    desk = desk_of(make_user(is_staff=True, is_superuser=True))
+    add = reverse("admin:orders_shippingmethod_add")
+    fields = {"name": "快递", "fee_fen": "900", "is_active": "on", "position": "0"}
+    by_weight = {"first_grams": "1000", "step_grams": "500", "step_fee_fen": "200"}
+    by_region = {"regions": "浙江 600\n\n 浙江 杭州 400 \n"}
+    for kind in ("flat", "weight", "region"):
+        assert desk.post(add, fields | by_weight | by_region | {"kind": kind}).status_code == 302
+    columns = ("kind", "first_grams", "step_grams", "step_fee_fen", "regions")
+    regions = [{"prefix": "浙江", "fee_fen": 600}, {"prefix": "浙江 杭州", "fee_fen": 400}]
+    assert list(ShippingMethod.objects.order_by("pk").values_list(*columns)) == [
+        ("flat", 0, None, 0, None),
+        ("weight", 1000, 500, 200, None),
+        ("region", 0, None, 0, regions),
+    ]
+    page = reverse("admin:orders_shippingmethod_change", args=[ShippingMethod.objects.last().pk])
+    assert "浙江 600\n浙江 杭州 400" in desk.get(page).content.decode()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "weight"},
+        {"kind": "weight", "step_grams": "0"},
+        {"kind": "weight", "step_grams": "500", "step_fee_fen": "-1"},
+        {"kind": "region"},
+        {"kind": "region", "regions": "浙江"},
+        {"kind": "region", "regions": "浙江 -6"},
+        {"kind": "region", "regions": "浙江 6.5"},
+        {"kind": "region", "regions": "浙江 1\n浙 江 2"},
+        {"kind": "region", "regions": f"浙江 {10**12 + 1}"},
+        {"kind": "region", "regions": "\n".join(f"r{n} 1" for n in range(201))},
+        {"kind": "flat", "free_above_fen": "-1"},
+        {"kind": "drone"},
+    ],
+)
+def test_a_shipping_method_that_makes_no_sense_is_not_saved(shopper, wrong):
+    desk = desk_of(make_user(is_staff=True, is_superuser=True))
+    fields = {"name": "快递", "fee_fen": "900", "is_active": "on", "position": "0"}
+    page = desk.post(reverse("admin:orders_shippingmethod_add"), fields | wrong)
+    assert page.status_code == 200
+    assert page.context["adminform"].errors
+    assert not ShippingMethod.objects.exists()
 
 
 def test_carts_are_the_shoppers_own(db):

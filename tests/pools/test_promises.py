@@ -52,6 +52,8 @@ def test_a_shop_in_order_keeps_every_promise(shop: Shop) -> None:
         "open_refund_requests": 0,
         "top_ups": 0,
         "top_ups_fen": 0,
+        "discounted_orders": 0,
+        "discounts_fen": 0,
     }
     # paid 1, cancelled 1, late 1, refunded 3
     assert report.figures(8) == {"moves": 6}

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class CouponsConfig(AppConfig):
+    name = "orders.coupons"
+    label = "coupons"
+    verbose_name = "Coupons"
