@@ -122,3 +122,14 @@ def test_whoever_asks_for_a_refund_gets_an_answer_first(order, shopper, operator
     decline(request, operator)
     assert (sweep(), state_of(order)) == (1, State.COMPLETED)
     assert told(request)[0] == "declined"
+
+
+def test_those_that_wait_for_an_answer_keep_no_other_from_its_turn(
+    order, shopper, tea, settings, monkeypatch
+):
+    monkeypatch.setattr(unattended, "BATCH", 1)
+    settings.ORDER_AUTO_ACCEPT = True
+    ask(shopper, order, {tea: 1})
+    later = paid_order(shopper, {tea: 1})
+    assert sweep() == 1
+    assert (state_of(order), state_of(later)) == (State.PAID, State.ACCEPTED)
