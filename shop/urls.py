@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
                 path("", include("shop.wallet.urls")),
                 path("", include("goods.urls")),
                 path("", include("orders.urls")),
+                path("", include("orders.payments.wechat.urls")),
                 path("", include("lottery.urls")),
                 path("", include("lottery.packets.urls")),
             ]
