@@ -7,6 +7,7 @@ from celery import shared_task
 
 from orders import lifecycle, unattended
 from orders.payments import services as payments
+from orders.payments.oversight.reconciliation import reconcile_due
 
 # A sweep yields after this long, so that one kind of work starves no other.
 BUDGET_SECONDS = 2.0
@@ -31,6 +32,18 @@ def expire_orders() -> int:
 def close_payments() -> int:
     """Closes at their providers the payments that orders no longer want."""
     return _until_idle(payments.payments_close)
+
+
+@shared_task
+def ask_payments() -> int:
+    """Asks providers about payments that have been open for some time."""
+    return _until_idle(payments.payments_ask)
+
+
+@shared_task
+def reconcile_payments() -> int:
+    """Compares yesterday with the providers' bills, and earlier days that were left out."""
+    return reconcile_due()
 
 
 @shared_task

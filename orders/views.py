@@ -13,7 +13,9 @@ from orders import cart, checkout, lifecycle, selectors
 from orders.basket import CouponOf, quote
 from orders.models import Order, ShippingMethod
 from orders.payments import services as payments
+from orders.payments.offered import SANDBOX, providers
 from orders.payments.selectors import payment_of
+from orders.payments.starting import payment_start, top_up_start
 from orders.placed import placed
 from orders.sale_orders import SaleRequest, sale_order_place
 from orders.serializers import (
@@ -276,7 +278,7 @@ class OrderPayView(ShopperView):
         `wallet` pays at once."""
         key = request_key(request, route="order-pay")
         fields = _valid(PayRequestSerializer, request.data)
-        answer = payments.payment_start(
+        answer = payment_start(
             user=request.user, order_no=order_no, key=key, provider=fields["provider"]
         )
         return keyed_response(PaymentSerializer(answer.row).data, answer)
@@ -290,7 +292,7 @@ class TopUpsView(ShopperView):
         """Opens a payment that fills the shopper's wallet as soon as its money is there."""
         key = request_key(request, route="top-ups")
         fields = _valid(TopUpRequestSerializer, request.data)
-        answer = payments.top_up_start(key=key, **fields)
+        answer = top_up_start(key=key, **fields)
         return keyed_response(PaymentSerializer(answer.row).data, answer)
 
 
@@ -302,7 +304,7 @@ class SandboxSucceedView(ShopperView):
     @extend_schema(request=None, responses=PaymentSerializer)
     def post(self, request: Request, payment_no: str) -> Response:
         """Plays the provider: takes the money, then tells the shop."""
-        if "sandbox" not in payments.providers():
+        if SANDBOX not in providers():
             raise NotFound
         payment = payment_of(request.user, payment_no=payment_no, provider="sandbox")
         payments.sandbox_succeed(payment)

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "goods.sales",
     "orders",
     "orders.payments",
+    "orders.payments.oversight",
     "orders.refunds",
     "orders.coupons",
     "lottery",
@@ -112,6 +113,20 @@ WECHAT_API_URL = env.str("WECHAT_API_URL", default="https://api.weixin.qq.com")
 # Seconds that a request waits for WeChat, and how many of one process do at once.
 WECHAT_SECONDS = env.float("WECHAT_SECONDS", default=5.0)
 WECHAT_AT_ONCE = env.int("WECHAT_AT_ONCE", default=3)
+# WeChat Pay (API v3): the merchant's number, the serial and key of its own certificate, the key
+# that both sides know, and where WeChat Pay calls the shop. All of them, or none.
+WECHAT_PAY_MCHID = env.str("WECHAT_PAY_MCHID", default="")
+WECHAT_PAY_SERIAL = env.str("WECHAT_PAY_SERIAL", default="")
+WECHAT_PAY_PRIVATE_KEY_FILE = env.str("WECHAT_PAY_PRIVATE_KEY_FILE", default="")
+WECHAT_PAY_API_V3_KEY = env.str("WECHAT_PAY_API_V3_KEY", default="")
+WECHAT_PAY_CALLED_AT = env.str("WECHAT_PAY_CALLED_AT", default="")
+# WeChat Pay's public key, for accounts that have one; others use its certificates.
+WECHAT_PAY_PUBLIC_KEY_ID = env.str("WECHAT_PAY_PUBLIC_KEY_ID", default="")
+WECHAT_PAY_PUBLIC_KEY_FILE = env.str("WECHAT_PAY_PUBLIC_KEY_FILE", default="")
+# Those of WECHAT_APPS that may pay; empty: all.
+WECHAT_PAY_APPIDS: list[str] = env.list("WECHAT_PAY_APPIDS", default=[])
+WECHAT_PAY_API_URL = env.str("WECHAT_PAY_API_URL", default="https://api.mch.weixin.qq.com")
+WECHAT_PAY_SECONDS = env.float("WECHAT_PAY_SECONDS", default=8.0)
 # (codes, seconds) allowed for one address, and (phone numbers, seconds) for one shopper.
 WECHAT_RATE_PER_ADDRESS = (100, 300)
 PHONE_RATE_PER_USER = (10, 3600)
@@ -265,6 +280,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.tasks.close_payments",
         "schedule": 1.0,
         "options": {"expires": 5},
+    },
+    "ask-payments": {
+        "task": "orders.tasks.ask_payments",
+        "schedule": 2.0,
+        "options": {"expires": 5},
+    },
+    "reconcile-payments": {
+        "task": "orders.tasks.reconcile_payments",
+        "schedule": 1800.0,
+        "options": {"expires": 600},
     },
     "execute-refunds": {
         "task": "orders.tasks.execute_refunds",

@@ -49,11 +49,23 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A GET with `query`, or a POST of `document` as JSON where there is one."""
+    """A GET with `query`, or a POST of `document` as JSON where there is one, or of `content` where
+    every byte matters."""
 
     path: str
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     document: Document | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said, with whatever status. Names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class Server:
@@ -77,24 +89,30 @@ class Server:
         self._pool: HTTPConnectionPool = connection_from_url(url, **options)
 
     def ask(self, question: Question, *, seconds: float) -> bytes:
-        """The body of the answer, within `seconds`. Raises Unanswered.
+        """The body of the answer, within `seconds`. Raises Unanswered, also for a status that is
+        not 200."""
+        answer = self.answer(question, seconds=seconds, ok_only=True)
+        return answer.body
+
+    def answer(self, question: Question, *, seconds: float, ok_only: bool = False) -> Answer:
+        """The answer, within `seconds`. Raises Unanswered.
 
         A thread of its own asks, because nothing can interrupt the look-up of a name. One that is
         given up ends by itself, and nobody hears what it was told.
         """
-        answer: Future[bytes] = Future()
-        look = partial(self._ask, question, seconds)
+        answer: Future[Answer] = Future()
+        look = partial(self._ask, question, seconds, ok_only)
         threading.Thread(target=_run, args=(look, answer), daemon=True).start()
         try:
             return answer.result(max(0.0, seconds))
         except TimeoutError:
             raise Unanswered(Why.TIMEOUT) from None
 
-    def _ask(self, question: Question, seconds: float) -> bytes:
+    def _ask(self, question: Question, seconds: float, ok_only: bool) -> Answer:
         try:
             response = self._send(question, seconds)
             try:
-                return self._read(response)
+                return self._read(response, ok_only)
             finally:
                 response.release_conn()
         except (ReadTimeoutError, TimeoutError) as error:
@@ -106,12 +124,15 @@ class Server:
 
     def _send(self, question: Question, seconds: float) -> BaseHTTPResponse:
         query = f"?{urlencode(question.query)}" if question.query else ""
-        posts = question.document is not None
+        body = question.content
+        if question.document is not None:
+            body = json.dumps(question.document).encode()
+        typed = {} if body is None else {"Content-Type": "application/json"}
         return self._pool.urlopen(
-            "POST" if posts else "GET",
+            "GET" if body is None else "POST",
             f"{self._prefix}{question.path}{query}",
-            body=json.dumps(question.document).encode() if posts else None,
-            headers={"Content-Type": "application/json"} if posts else {},
+            body=body,
+            headers={**typed, **question.headers},
             retries=False,
             redirect=False,
             timeout=Timeout(connect=min(self._connect_seconds, seconds), read=seconds),
@@ -119,8 +140,8 @@ class Server:
             decode_content=False,
         )
 
-    def _read(self, response: BaseHTTPResponse) -> bytes:
-        if response.status != 200:
+    def _read(self, response: BaseHTTPResponse, ok_only: bool) -> Answer:
+        if ok_only and response.status != 200:
             response.close()
             raise Unanswered(Why.STATUS, str(response.status))
         body = b""
@@ -130,14 +151,21 @@ class Server:
             if len(body) > self._most_bytes:
                 response.close()
                 raise Unanswered(Why.TOO_LARGE)
-        return body
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, headers, body)
 
 
-def _run(look: Callable[[], bytes], answer: "Future[bytes]") -> None:
+def _run(look: Callable[[], Answer], answer: "Future[Answer]") -> None:
     try:
         answer.set_result(look())
     except BaseException as error:  # noqa: BLE001  whoever waits hears of it
         answer.set_exception(error)
+
+
+def may_be_asked(url: str) -> bool:
+    """Whether secrets may go there: over https, or on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_local(parts.hostname or ""))
 
 
 def _is_local(host: str) -> bool:

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
                 path("", include("goods.urls")),
                 path("", include("orders.urls")),
                 path("", include("orders.coupons.urls")),
+                path("", include("orders.payments.wechat.urls")),
                 path("", include("lottery.urls")),
                 path("", include("lottery.packets.urls")),
             ]

@@ -17,7 +17,8 @@ from lottery.opening import PeriodPlan, period_open
 from orders.checkout import Checkout, order_place
 from orders.models import Order, ShippingMethod
 from orders.payments.models import Payment
-from orders.payments.services import payment_start, sandbox_succeed, top_up_start
+from orders.payments.services import sandbox_succeed
+from orders.payments.starting import payment_start, top_up_start
 from orders.sale_orders import SaleRequest, sale_order_place
 from shop.accounts.models import Address, User
 from shop.api.idempotency import RequestKey

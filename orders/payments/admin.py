@@ -42,7 +42,7 @@ class PaymentAdmin(NumberedAdmin):
         "succeeded_at",
     )
     search_fields = ("payment_no", "order__order_no")
-    fields = (*list_display[:3], "user", *list_display[3:])
+    fields = (*list_display[:3], "user", *list_display[3:], "provider_no", "provider_at")
     readonly_fields = fields
 
 
@@ -60,7 +60,10 @@ class RefundAdmin(NumberedAdmin):
         "succeeded_at",
     )
     search_fields = ("refund_no", "order__order_no")
-    fields = (*list_display[:2], "payment", *list_display[2:], "reason", "created_at")
+    fields = (
+        *(*list_display[:2], "payment", *list_display[2:], "reason", "created_at"),
+        *("provider_state", "provider_no", "provider_at"),
+    )
     readonly_fields = fields
     actions = ("retry_ticked",)
 

@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from orders.payments.wechat import checks  # noqa: F401  # registers
+
 
 class PaymentsConfig(AppConfig):
     name = "orders.payments"

@@ -7,6 +7,7 @@ the transaction that finds it due; the provider hears of it later.
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order
@@ -40,6 +41,13 @@ class Payment(Keyed):
     succeeded_at = models.DateTimeField(null=True)
     # Of a top-up alone: an order's payment is open as long as its order waits for it.
     expires_at = models.DateTimeField(_("expires at"), null=True)
+    # In which of the provider's apps it is paid, and the provider's own number and moment of it.
+    app_id = ExactCharField(_("app"), max_length=64, blank=True, default="")
+    provider_no = ExactCharField(_("provider's number"), max_length=64, blank=True, default="")
+    provider_at = models.DateTimeField(_("paid, says the provider"), null=True)
+    # While it is open: how often its provider was asked about it, and when it is next.
+    asks = models.PositiveIntegerField(default=0)
+    ask_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name = _("payment")
@@ -57,6 +65,9 @@ class Payment(Keyed):
         indexes = [
             models.Index(fields=["status", "id"], name="payment_by_status"),
             models.Index(fields=["status", "expires_at"], name="payment_due"),
+            models.Index(fields=["status", "ask_at"], name="payment_to_ask"),
+            # A day's account with a provider.
+            models.Index(fields=["provider", "provider_at"], name="payment_of_day"),
         ]
 
     def __str__(self) -> str:
@@ -73,6 +84,8 @@ class Refund(models.Model):
     class Status(models.TextChoices):
         PENDING = "pending", _("decided")
         SUCCEEDED = "succeeded", _("refunded")
+        # The provider can't, or won't: somebody must look. It may still succeed there.
+        FAILED = "failed", _("failed")
 
     class Cause(models.TextChoices):
         LATE = "late", _("the payment came when the order could not take it")
@@ -94,6 +107,12 @@ class Refund(models.Model):
     due_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     succeeded_at = models.DateTimeField(null=True)
+    # What the provider said last, its own number, and when it took it; "" until it did.
+    provider_state = models.CharField(
+        _("says the provider"), max_length=64, blank=True, default="", editable=False
+    )
+    provider_no = ExactCharField(_("provider's number"), max_length=64, blank=True, default="")
+    provider_at = models.DateTimeField(_("taken, says the provider"), null=True)
 
     class Meta:
         verbose_name = _("refund")
@@ -104,7 +123,10 @@ class Refund(models.Model):
             models.UniqueConstraint(fields=["payment", "cause", "part"], name="refund_part_once"),
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_positive"),
         ]
-        indexes = [models.Index(fields=["status", "due_at"], name="refund_due")]
+        indexes = [
+            models.Index(fields=["status", "due_at"], name="refund_due"),
+            models.Index(fields=["provider_at"], name="refund_of_day"),
+        ]
 
     def __str__(self) -> str:
         return str(self.refund_no)

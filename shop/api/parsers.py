@@ -37,6 +37,20 @@ class StrictJSONParser(BaseParser):
         return parse_object(body) if body.strip() else {}
 
 
+class RawParser(BaseParser):
+    """The bytes of a body, for what is signed as it came. Bounded, and raises, as the other."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return _read(stream, declared=_content_length(parser_context))
+
+
 def _content_length(parser_context: Mapping[str, Any] | None) -> int:
     if parser_context is None:
         return 0

@@ -6,6 +6,7 @@ from orders import lifecycle
 from orders.models import OrderLine, OrderMove
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund, SandboxCharge
+from orders.payments.providers import Charge
 from orders.selectors import order_of, orders_of
 from orders.states import State
 from shop.errors import NotFound, OrderState
@@ -202,7 +203,7 @@ def test_a_charge_that_never_reached_the_provider_is_closed_there_for_ever(shopp
     overdue(order)
     lifecycle.orders_expire()
     payments.payments_close()
-    payments.sandbox.create(payment_no=payment.payment_no, amount_fen=payment.amount_fen)
+    payments.sandbox.create(Charge(payment.payment_no, payment.amount_fen))
     assert SandboxCharge.objects.get().status == SandboxCharge.Status.CLOSED
     assert state_of(order) == State.EXPIRED
 
