@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "shop.accounts.wechat",
     "shop.pools",
     "shop.wallet",
+    "shop.storefront",
     "goods",
     "goods.sales",
     "orders",

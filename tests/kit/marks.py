@@ -12,3 +12,9 @@ on_mariadb = [
     ),
     pytest.mark.django_db(transaction=True),
 ]
+
+# What no database makes a difference to, and takes long: once is enough.
+once = pytest.mark.skipif(
+    os.environ.get("TEST_DATABASE") == "mariadb",
+    reason="done on SQLite: it makes no difference which database is behind",
+)
