@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
-from rest_framework_simplejwt.tokens import RefreshToken
 
 from deploy.local import packages
 from shop.accounts.models import User
+from shop.accounts.services import session_of
 from tests.factories import make_address, make_user
 
 PHONE = {"width": 390, "height": 844}
@@ -71,7 +71,7 @@ def visit(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..., 
     visits: list[Visit] = []
 
     def open_one(user: User | None = None, *, locale: str = "en-GB", **options: Any) -> Visit:
-        kept = {"origin": live_server.url, "localStorage": session_of(user) if user else []}
+        kept = {"origin": live_server.url, "localStorage": kept_of(user) if user else []}
         context = chromium.new_context(
             viewport=PHONE, locale=locale, storage_state={"origins": [kept]}, **options
         )
@@ -86,12 +86,12 @@ def visit(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..., 
     assert faults == []
 
 
-def session_of(user: User) -> list[dict[str, str]]:
+def kept_of(user: User) -> list[dict[str, str]]:
     """What a browser keeps of somebody who has logged in there."""
-    refresh = RefreshToken.for_user(user)
+    session = session_of(user)
     named = {"id": user.pk, "username": user.username, "nickname": user.nickname}
-    session = {"access": str(refresh.access_token), "refresh": str(refresh), "user": named}
-    return [{"name": "scarce/session", "value": json.dumps(session)}]
+    kept = {"access": session.access, "refresh": session.refresh, "user": named}
+    return [{"name": "scarce/session", "value": json.dumps(kept)}]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from deploy.local.processes import VAR
 from lottery.packets.services import PacketPlan, packet_send
 from shop.api.idempotency import RequestKey
 from tests.factories import (
@@ -24,6 +25,8 @@ from tests.kit.periods import draw, settle
 pytestmark = [once, pytest.mark.django_db(transaction=True)]
 
 SERIOUS = ("serious", "critical")
+# To look at; written anew each time.
+SCREENSHOTS = VAR / "screenshots"
 
 
 @pytest.fixture
@@ -51,6 +54,12 @@ def pages(buyer):
     ]
 
 
+def shown(path):
+    """A file's name for a page: without what is another one each time."""
+    names = [name for name in path.split("/") if name.isalpha()]
+    return "-".join([*names, "one"] if path.count("/") > len(names) > 0 else names) or "home"
+
+
 def faults(page):
     """The serious ones of axe-core, each with the first element that has it."""
     found = Axe().run(page).response["violations"]
@@ -72,6 +81,7 @@ def test_no_page_keeps_anybody_out(visit, buyer, pages, locale, mode, width):
 
         assert (path, faults(page)) == (path, [])
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        page.screenshot(path=SCREENSHOTS / f"{locale[:2]}-{width}" / f"{shown(path)}.png")
 
 
 def test_the_language_is_switched_and_stays(visit):

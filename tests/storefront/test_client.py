@@ -50,7 +50,7 @@ def ran(report: str) -> int:
 
 def test_the_modules_keep_what_they_promise(node):
     files = [HERE / f"{name}.test.js" for name in ("client", "words", "verify")]
-    assert ran(run_node(node, "--test", "--test-reporter=tap", *files)) >= 60
+    assert ran(run_node(node, "--test", "--test-reporter=tap", *files)) >= 63
 
 
 @pytest.mark.django_db(transaction=True)

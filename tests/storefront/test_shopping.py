@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 from playwright.sync_api import expect
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from orders.models import Order
 from tests.factories import make_goods, make_shipping, make_sku, top_up
@@ -100,3 +101,20 @@ def test_whoever_is_new_registers_on_the_way_and_later_logs_in(visit):
     say_who(page.locator("#log-in"))
 
     expect(page.get_by_role("main")).to_contain_text("You have not ordered anything yet.")
+
+
+def test_tabs_whose_token_is_too_old_renew_it_once_for_all(visit, buyer):
+    browser = visit(buyer)
+    browser.tab("/").evaluate(
+        "() => { const session = JSON.parse(localStorage['scarce/session']);"
+        " session.access = 'not.a.token';"
+        " localStorage['scarce/session'] = JSON.stringify(session); }"
+    )
+
+    tabs = [browser.context.new_page() for _ in range(3)]
+    for tab in tabs:
+        tab.goto(f"{browser.url}/#/orders", wait_until="commit")
+
+    for tab in tabs:
+        expect(tab.get_by_role("main")).to_contain_text("You have not ordered anything yet.")
+    assert BlacklistedToken.objects.filter(token__user=buyer).count() == 1

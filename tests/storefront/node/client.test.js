@@ -172,6 +172,23 @@ test("a refresh token that is refused ends the session, and nothing goes round i
   assert.equal(shop.requests.length, 2);
 });
 
+test("a refresh token that another tab was quicker to use is no reason to log out", async () => {
+  const shared = memoryStorage();
+  const shop = shopThatSays(
+    refusal(401, "not_authenticated"),
+    () => {
+      shared.write("session", { access: "theirs", refresh: "refresh-2", user: { id: 7 } });
+      return refusal(401, "authentication_failed");
+    },
+    { status: 200, data: "cart" },
+  );
+  const { client } = clientOf(shop.transport, { shared });
+
+  assert.equal(await client.readCart(), "cart");
+
+  assert.equal(shop.requests[2].headers.Authorization, "Bearer theirs");
+});
+
 test("a shop that is gone for a moment ends no session", async () => {
   const shop = shopThatSays(refusal(401, "not_authenticated"), ...Array(TRIES).fill("lost"));
   const { client } = clientOf(shop.transport);

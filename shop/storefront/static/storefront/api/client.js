@@ -38,7 +38,7 @@ export class Client {
     this.#heard = heard ?? (() => {});
     this.#pause = pause ?? ((seconds) => new Promise((done) => setTimeout(done, seconds * 1000)));
     this.#intents = new Intents({ storage: own, newKey });
-    this.session = new Session({ storage: shared, lock });
+    this.session = new Session({ storage: shared, pause: this.#pause, lock });
     for (const [name, operation] of Object.entries(operations)) {
       this[name] ??= (given = {}) => this.#carryOut(name, operation, given);
     }

@@ -6,17 +6,21 @@
  * the storage (for tabs: `navigator.locks`); without one it is one at a time in here.
  */
 const NAME = "session";
+/** Seconds until what another tab has stored is here for sure: browsers take a moment to tell. */
+const MOMENT = 1;
 
 export class Session {
   #storage;
   #lock;
+  #pause;
   #turn = Promise.resolve();
 
   /** Called when somebody has logged in or out here. */
   onChange = () => {};
 
-  constructor({ storage, lock = null }) {
+  constructor({ storage, pause, lock = null }) {
     this.#storage = storage;
+    this.#pause = pause;
     this.#lock = lock;
   }
 
@@ -52,7 +56,10 @@ export class Session {
         // Whoever logged out meanwhile, or in as somebody else, stays that.
         if (this.current?.refresh === current.refresh) this.begin({ ...current, access, refresh });
       } catch (error) {
-        if (error.status === 401 && this.current?.refresh === current.refresh) this.end();
+        if (error.status !== 401) throw error;
+        await this.#pause(MOMENT);
+        if (this.current?.refresh !== current.refresh) return; // somebody else had used it before
+        this.end();
         throw error;
       }
     });

@@ -14,9 +14,9 @@ export async function homePage(_, view) {
     api.listWinners({ page_size: 4 }),
     api.listGoods({ page_size: 8 }),
   ]);
-  const section = (title, cards) =>
+  const section = (title, cards, kind = "wide") =>
     cards.length
-      ? el("section", {}, el("h2", {}, title), el("ul", { class: "cards" }, cards))
+      ? el("section", {}, el("h2", {}, title), el("ul", { class: `cards ${kind}` }, cards))
       : null;
   return {
     title: t("home.title"),
@@ -27,7 +27,7 @@ export async function homePage(_, view) {
       ),
       section(t("home.periods"), periods.results.map(periodCard)),
       section(t("home.winners"), winners.results.map(winnerCard)),
-      section(t("home.goods"), goods.results.map(goodsCard)),
+      section(t("home.goods"), goods.results.map(goodsCard), ""),
       el("p", {}, el("a", { href: "#/goods" }, t("home.all-goods"))),
     ],
   };
