@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "shop.pools",
     "shop.wallet",
     "shop.notices",
+    "shop.storefront",
     "goods",
     "goods.sales",
     "orders",

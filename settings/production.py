@@ -27,5 +27,5 @@ CSRF_COOKIE_SECURE = True
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "shop.storefront.assets.HashedStorage"},
 }

@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("admin/", admin.site.urls),
     path("", include("shop.ops.urls")),
+    path("", include("shop.storefront.urls")),
 ]
 
 if settings.SERVE_MEDIA:

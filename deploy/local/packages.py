@@ -1,4 +1,4 @@
-"""What must be on the machine: MariaDB, Redis, nginx, what builds mysqlclient, and all of Python.
+"""What must be on the machine: MariaDB, Redis, nginx, a browser, what builds mysqlclient, Python.
 
 Looks on the PATH; as root on Debian or Ubuntu it installs what is missing with apt, and no service
 is started or left to start at boot. Elsewhere it changes nothing: it says what to install.
@@ -39,6 +39,14 @@ def _missing_front() -> list[str]:
     return [program for program in ("nginx", "openssl") if find(program) is None]
 
 
+def _missing_browser() -> list[str]:
+    return [] if find("chromium") else ["chromium"]
+
+
+def _missing_node() -> list[str]:
+    return [] if find("node") else ["node"]
+
+
 def _missing_venv() -> list[str]:
     # Debian splits it from Python.
     return [] if importlib.util.find_spec("ensurepip") else ["Python's ensurepip"]
@@ -77,6 +85,8 @@ SERVERS = Need(
     ("mariadb", "redis"),
 )
 NGINX = Need("nginx in front", _missing_front, ("nginx", "openssl"), ("nginx", "openssl"))
+CHROMIUM = Need("the storefront in a browser", _missing_browser, ("chromium",), ("chromium",))
+NODE = Need("the storefront's modules in Node", _missing_node, ("nodejs",), ("node",))
 BUILD_TOOLS = Need(
     "building mysqlclient",
     _missing_build_tools,

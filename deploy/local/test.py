@@ -27,6 +27,8 @@ NO_TESTS = 5
 # On all cores, each with a database of its own; a file's tests stay together. Whoever chooses tests
 # may want to see their output, or to stop in one: those run one after the other.
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
+# What only some tests need; without it they are skipped, and the summary says so.
+OPTIONAL = (packages.NGINX, packages.CHROMIUM, packages.NODE)
 # For pytest to end its tests and what they started, after an interruption.
 PATIENCE_SECONDS = 20.0
 
@@ -66,11 +68,12 @@ def install(*, soak: bool) -> str | None:
         if soak:
             raise
         reason = str(error)
-    try:
-        packages.ensure(packages.NGINX)
-    except LocalError as error:
-        # Its tests are skipped and counted as that.
-        say(str(error))
+    for need in OPTIONAL:
+        try:
+            packages.ensure(need)
+        except LocalError as error:
+            # Its tests are skipped and counted as that.
+            say(str(error))
     buildable = venv.has_driver() or not packages.BUILD_TOOLS.missing()
     venv.install("requirements-dev.txt", without=() if buildable else (venv.DRIVER,))
     return reason
@@ -167,10 +170,11 @@ def main() -> int:
         say(outcome.line())
     if left_out:
         say(f"  LEFT OUT: everything on MariaDB and Redis. {left_out}")
-    if missing := packages.NGINX.missing():
-        say(f"  LEFT OUT: the tests of {packages.NGINX.what} (not found: {', '.join(missing)}).")
+    lacking = [(need, missing) for need in OPTIONAL if (missing := need.missing())]
+    for need, missing in lacking:
+        say(f"  LEFT OUT: the tests of {need.what} (not found: {', '.join(missing)}).")
     good = all(outcome.exit_code == 0 for outcome in outcomes)
-    all_ran = not left_out and not missing
+    all_ran = not left_out and not lacking
     say(("  All passed." if all_ran else "  All that ran passed.") if good else "  FAILED.")
     return 0 if good else 1
 

@@ -20,6 +20,7 @@ def welcome(base: str, logins: Mapping[str, tuple[str, str]], *, up_after: str) 
     return f"""
 Scarce is {up_after}.
 
+  shop       {base}/
   API        {api}/goods      pages: {base}/api/docs/
   admin      {base}/admin/            {" / ".join(logins["operator"])}
   shopper    {" / ".join(logins["shopper"])}
@@ -120,7 +121,8 @@ curl -s {proof}; echo
         mine = _call(f"{self._api}/red-packets/mine", token=self._operator)
         path = f"/red-packets/{mine['sent']['results'][0]['id']}"
         return f"""\
-Take the last part of a red packet, and see who has had the others; all of them are its total:
+Take the last part of a red packet, and see who has had the others; all of them are its total
+({self._api.removesuffix("/api/v1")}/#{path.replace("red-", "")} shows it):
 
 {self._post(f"{path}/grab")}
 {self._get(path)}"""

@@ -15,6 +15,8 @@ on_mariadb = [
 
 # The shop's cache, though not its database.
 asks_cache = pytest.mark.servers
+# What no database makes a difference to, and takes long.
+once = pytest.mark.once
 
 
 def in_both_forms(name: str, *, short: object, long: object) -> pytest.MarkDecorator:
@@ -26,6 +28,8 @@ def in_both_forms(name: str, *, short: object, long: object) -> pytest.MarkDecor
 def asks_servers(test: pytest.Item) -> bool:
     """Whether it is another test with other servers behind it: a mark or a fixture says so."""
     marks = {mark.name for mark in test.iter_markers()}
+    if "once" in marks:
+        return False
     fixtures = set(getattr(test, "fixturenames", ()))
     asks_database = "django_db" in marks or fixtures & {"db", "transactional_db"}
     return bool(asks_database or marks & {"mariadb", "servers"})

@@ -1,0 +1,137 @@
+/**
+ * Orders: all of them, and one with what can be done about it.
+ */
+import { api } from "../app.js";
+import { el, fill } from "../ui/dom.js";
+import { badge, button, countdown, price } from "../ui/parts.js";
+import { say } from "../ui/say.js";
+import { inWords, moment, t } from "../ui/words.js";
+import { addressChoice, addressesFor } from "./addresses.js";
+import { sums } from "./cart.js";
+
+const LOOK_SECONDS = 0.7;
+// As long as an order is in one of these, something is about to happen to it.
+const MOVING = new Set(["pending", "closing", "refunding"]);
+
+export async function ordersPage() {
+  const list = el("ul", { class: "cards wide" });
+  const more = el("p");
+  async function look(before) {
+    const found = await api.listOrders({ before, page_size: 20 });
+    list.append(...found.results.map(orderCard));
+    const last = found.next && new URL(found.next, location.href).searchParams.get("before");
+    fill(
+      more,
+      list.children.length ? null : t("order.none"),
+      last ? button(t("more"), () => look(last)) : null,
+    );
+  }
+  await look();
+  return { title: t("nav.orders"), body: [list, more] };
+}
+
+function orderCard(order) {
+  return el(
+    "li",
+    { class: "card" },
+    el(
+      "a",
+      { href: `#/orders/${order.order_no}` },
+      el("strong", {}, names(order)),
+      statusBadge(order.status),
+      price(order.total_fen),
+      el("small", { class: "muted" }, moment(order.created_at)),
+    ),
+  );
+}
+
+function names(order) {
+  return order.items.map((item) => `${item.goods_title} ${item.spec} × ${item.count}`).join(", ");
+}
+
+function statusBadge(status) {
+  return badge(t(`order.status.${status}`), status);
+}
+
+export async function orderPage({ order_no }, view) {
+  const [order, addresses] = await Promise.all([api.readOrder({ order_no }), addressesFor()]);
+  if (MOVING.has(order.status)) {
+    view.every(LOOK_SECONDS, async () => {
+      const later = await api.readOrder({ order_no });
+      if (later.status !== order.status) view.refresh();
+    });
+  }
+  return {
+    title: t("order.title"),
+    body: [
+      el("p", { class: "state" }, statusBadge(order.status), " ", t(`order.says.${order.status}`)),
+      order.failure ? el("p", { class: "bad" }, inWords(order.failure)) : null,
+      order.status === "unpaid" ? payment(order, view) : null,
+      order.items.length
+        ? el(
+            "ul",
+            { class: "rows" },
+            order.items.map((item) =>
+              el(
+                "li",
+                {},
+                el("span", {}, el("strong", {}, item.goods_title), ` ${item.spec} × ${item.count}`),
+                price(item.price_fen * item.count),
+              ),
+            ),
+          )
+        : null,
+      sums(order),
+      whereTo(order, addresses, view),
+      order.tracking_no ? el("p", {}, `${order.courier} ${order.tracking_no}`) : null,
+      order.status === "shipped"
+        ? button(t("order.confirm-receipt"), async () => {
+            await api.confirmReceipt({ order_no });
+            await view.refresh();
+          })
+        : null,
+      el("p", { class: "muted" }, t("order.number", { number: order.order_no })),
+    ],
+  };
+}
+
+/** How long there is to pay, the ways to pay, and the way out. */
+function payment(order, view) {
+  const { order_no } = order;
+  const pay = (provider) => async () => {
+    const begun = await api.payOrder({ order_no, body: { provider } });
+    if (begun.status === "pending" && provider === "sandbox") {
+      await api.succeedInSandbox({ payment_no: begun.payment_no });
+    }
+    say(t("order.is-paid"));
+    await view.refresh();
+  };
+  const cancel = async () => {
+    await api.cancelOrder({ order_no });
+    await view.refresh();
+  };
+  return el(
+    "div",
+    { class: "actions" },
+    el("p", {}, t("order.pay-within"), " ", countdown(view, order.expires_at, { over: view.refresh })),
+    button(t("order.pay-wallet"), pay("wallet"), { kind: "main" }),
+    button(t("order.pay-sandbox"), pay("sandbox"), { kind: "main" }),
+    button(t("order.cancel"), cancel),
+  );
+}
+
+/** The address as it stood when it was ordered, or the question for one. */
+function whereTo(order, addresses, view) {
+  const { address, order_no, status } = order;
+  if (address) {
+    return el("p", {}, `${address.name} ${address.phone}, ${address.region} ${address.detail}`);
+  }
+  if (!["unpaid", "paid"].includes(status)) return null;
+  const chosen = addressChoice(addresses);
+  const send = async () => {
+    const id = Number(chosen.querySelector("select").value);
+    await api.setOrderAddress({ order_no, body: { address: id } });
+    await view.refresh();
+  };
+  return el("div", {}, chosen, addresses.length ? button(t("order.set-address"), send) : null);
+}

@@ -1,0 +1,115 @@
+"""Every page, in both languages and modes, on a telephone and on a desk: nothing that keeps people
+out, nothing that reaches over the edge, all of it without a mouse."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from deploy.local.processes import VAR
+from lottery.packets.services import PacketPlan, packet_send
+from shop.api.idempotency import RequestKey
+from tests.factories import (
+    enter,
+    give_points,
+    make_goods,
+    make_period,
+    make_sale,
+    make_shipping,
+    make_sku,
+    place_in,
+    top_up,
+)
+from tests.kit.marks import once
+from tests.kit.periods import draw, settle
+
+pytestmark = [once, pytest.mark.django_db(transaction=True)]
+
+SERIOUS = ("serious", "critical")
+# To look at; written anew each time.
+SCREENSHOTS = VAR / "screenshots"
+
+
+@pytest.fixture
+def pages(buyer):
+    """A shop with something of everything, and the addresses of all its pages."""
+    make_shipping()
+    goods = make_goods("龙井", title_en="Longjing")
+    make_sku(goods=goods, stock=5)
+    sale = make_sale(total=3, placement="direct")
+    order = place_in(sale, buyer)
+    give_points(buyer, 100)
+    period, over = make_period(total_shares=4), make_period(total_shares=2)
+    for one, shares in ((period, 1), (over, 2)):
+        enter(buyer, one, shares=shares)
+        settle(one)
+    draw(over)
+    top_up(buyer, 1_000)
+    key = RequestKey.of(user_id=buyer.pk, route="red-packets", key="1", path="", body={})
+    packet = packet_send(key=key, plan=PacketPlan(100, 2)).row
+    return [
+        *("/", "/login", "/goods", f"/goods/{goods.pk}", f"/sales/{sale.pk}", "/cart"),
+        *("/orders", f"/orders/{order.order_no}", "/addresses", "/wallet", "/nowhere"),
+        *(f"/periods/{period.pk}", f"/periods/{over.pk}", f"/periods/{over.pk}/proof"),
+        *("/packets", f"/packets/{packet.public_id}"),
+    ]
+
+
+def shown(path):
+    """A file's name for a page: without what is another one each time."""
+    names = [name for name in path.split("/") if name.isalpha()]
+    return "-".join([*names, "one"] if path.count("/") > len(names) > 0 else names) or "home"
+
+
+def faults(page):
+    """The serious ones of axe-core, each with the first element that has it."""
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS]
+
+
+@pytest.mark.parametrize(
+    ("locale", "mode", "width"), [("en-GB", "light", 390), ("zh-CN", "dark", 1280)]
+)
+def test_no_page_keeps_anybody_out(visit, buyer, pages, locale, mode, width):
+    browser = visit(buyer, locale=locale, color_scheme=mode, reduced_motion="reduce")
+    page = browser.tab("/")
+    page.set_viewport_size({"width": width, "height": 844})
+    expect(page.locator("html")).to_have_attribute("lang", "en" if locale == "en-GB" else "zh-Hans")
+
+    for path in pages:
+        page.evaluate("path => { location.hash = path }", path)
+        expect(page.locator("body")).to_have_attribute("data-shown", path)
+
+        assert (path, faults(page)) == (path, [])
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        page.screenshot(path=SCREENSHOTS / f"{locale[:2]}-{width}" / f"{shown(path)}.png")
+
+
+def test_the_language_is_switched_and_stays(visit):
+    page = visit(locale="zh-CN").tab("/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("正在进行")
+
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Now on")
+    page.reload()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Now on")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_a_sale_is_bought_in_with_the_keyboard_alone(visit, buyer):
+    sale = make_sale(total=1, placement="direct")
+    page = visit(buyer).tab(f"/sales/{sale.pk}")
+
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        focus = page.evaluate(
+            "() => [document.activeElement.textContent,"
+            " getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        assert focus[1] != "none", focus
+        if focus[0] == "Buy now":
+            break
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Order")
+    assert page.evaluate("document.activeElement.tagName") == "H1"
