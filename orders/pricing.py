@@ -180,40 +180,10 @@ def spread(total: int, weights: Sequence[int]) -> Sequence[int]:
     return parts
 
 
-@dataclass(frozen=True, slots=True)
-class PaidLine:
-    """A line of an order with its part of the discount: what its units were paid with."""
-
-    price_fen: int
-    count: int
-    discount_fen: int = 0
-
-    @property
-    def paid_fen(self) -> int:
-        """What was paid for all of it."""
-        return self.price_fen * self.count - self.discount_fen
-
-    def paid_for(self, units: int, *, after: int = 0) -> int:
-        """What was paid for `units` units, when `after` others of the line have gone before: over
-        all units, in whatever portions, it adds up to `paid_fen`. Raises ValueError beyond them.
-        """
-        if not (units >= 0 and after >= 0 and after + units <= self.count):
-            raise ValueError(f"{units} units after {after} of {self.count}")
-        return self._first(after + units) - self._first(after)
-
-    def _first(self, units: int) -> int:
-        return self.price_fen * units - self.discount_fen * units // self.count
-
-
-def paid_lines(
-    snapshot: Sequence[Mapping[str, Any]], breakdown: Mapping[str, Any] | None
-) -> Mapping[int, PaidLine]:
-    """SKU id -> what was paid for it in an order with this snapshot and breakdown."""
-    off = {part["sku"]: part["discount_fen"] for part in (breakdown or {}).get("lines", ())}
-    return {
-        line["sku"]: PaidLine(line["price_fen"], line["count"], off.get(line["sku"], 0))
-        for line in snapshot
-    }
+def line_discounts(breakdown: Mapping[str, Any] | None) -> Mapping[int, int]:
+    """SKU id -> its part (fen) of what was taken off an order with this breakdown; without one
+    nothing was. What is no line's was off the freight."""
+    return {part["sku"]: part["discount_fen"] for part in (breakdown or {}).get("lines", ())}
 
 
 def discount_of(terms: Mapping[str, object]) -> Discount:

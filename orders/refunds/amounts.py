@@ -18,33 +18,13 @@ class Paid:
 
 
 def paid(
-    subtotals: Sequence[int],
-    *,
-    freight_fen: int,
-    discount_fen: int,
-    of_lines: Sequence[int] | None = None,
+    subtotals: Sequence[int], *, off: Sequence[int], freight_fen: int, discount_fen: int
 ) -> Paid:
-    """Takes the discount off the lines, and what is left of it off the freight. `of_lines`: how
-    much of it is each line's; None: it is spread over them by what they cost."""
-    if of_lines is None:
-        of_lines = spread(min(discount_fen, sum(subtotals)), over=subtotals)
+    """`off`: what the discount takes off each line; the rest of it is off the freight."""
     return Paid(
-        lines=[subtotal - off for subtotal, off in zip(subtotals, of_lines, strict=True)],
-        freight_fen=freight_fen - (discount_fen - sum(of_lines)),
+        lines=[subtotal - part for subtotal, part in zip(subtotals, off, strict=True)],
+        freight_fen=freight_fen - (discount_fen - sum(off)),
     )
-
-
-def spread(amount: int, *, over: Sequence[int]) -> list[int]:
-    """Splits `amount` in proportion to `over`, exactly: what rounding leaves goes fen by fen to the
-    largest remainders, the first of equal ones before the others (Hamilton's method)."""
-    whole = sum(over)
-    if whole == 0:
-        return [0] * len(over)
-    shares = [amount * weight // whole for weight in over]
-    by_remainder = sorted(range(len(over)), key=lambda index: -(amount * over[index] % whole))
-    for index in by_remainder[: amount - sum(shares)]:
-        shares[index] += 1
-    return shares
 
 
 def part(*, left_fen: int, left: int, count: int) -> int:

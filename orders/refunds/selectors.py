@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from orders.models import Order, OrderLine
 from orders.payments.models import Refund
-from orders.pricing import paid_lines
+from orders.pricing import line_discounts
 from orders.refunds.amounts import paid, part
 from orders.refunds.models import RefundLine, RefundRequest
 from orders.states import State
@@ -92,13 +92,12 @@ def left_of(order: Order, *, without: RefundRequest | None = None) -> Left:
             Sum("count"), Sum("amount_fen")
         )
     }
-    bought = paid_lines(order.snapshot, order.breakdown)
+    off = line_discounts(order.breakdown)
     was = paid(
         [line.price_fen * line.count for line in lines],
+        off=[off.get(line.sku_id, 0) for line in lines],
         freight_fen=order.freight_fen,
         discount_fen=order.discount_fen,
-        # A coupon says which lines its discount is off.
-        of_lines=[bought[line.sku_id].discount_fen for line in lines] if order.breakdown else None,
     )
     parts = []
     for line, fen in zip(lines, was.lines, strict=True):

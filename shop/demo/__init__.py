@@ -6,6 +6,7 @@ seeding again adds what is missing and changes nothing else. The two logins are 
 belongs on no shop that takes real money.
 """
 
+from shop.demo.coupon import seed_coupon
 from shop.demo.load import seed_skus
 from shop.demo.packet import seed_packet
 from shop.demo.people import OPERATOR, SHOPPER, seed_people
@@ -21,4 +22,4 @@ def seed() -> list[str]:
     """Adds whatever of the demo is missing: people and goods in one transaction, then one for each
     thing that they can play with. Tells what it added."""
     added = run(lambda: [*seed_people(), *seed_shipping(), *seed_catalogue()])
-    return [*added, *seed_sale(), *seed_period(), *seed_packet()]
+    return [*added, *seed_sale(), *seed_coupon(), *seed_period(), *seed_packet()]

@@ -3,31 +3,37 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from django.db.models import F
-
 from goods.models import Sku
 from orders import lifecycle
+from orders.checkout import Checkout, order_place
 from orders.models import Order
 from orders.payments import services as payments
 from orders.refunds import services
 from orders.refunds.models import RefundRequest
 from orders.refunds.selectors import shown
 from shop.accounts.models import User
-from tests.factories import pay, place, request_key_of
+from tests.factories import make_address, make_shipping, pay, request_key_of
+from tests.kit.coupons import claim, make_coupon
 
 
 def paid_order(
     user: User, items: dict[Sku, int], *, freight_fen: int = 0, discount_fen: int = 0
 ) -> Order:
-    """An order that is paid, priced as it would be with such freight and coupon."""
-    order = place(user, items)
-    Order.objects.filter(pk=order.pk).update(
-        freight_fen=freight_fen,
-        discount_fen=discount_fen,
-        total_fen=F("goods_fen") + freight_fen - discount_fen,
-    )
-    order.refresh_from_db()
-    pay(user, order)
+    """An order that is paid, with such freight and a coupon that takes so much off."""
+    coupon = claim(user, make_coupon(off_fen=discount_fen)).pk if discount_fen else None
+    order = order_place(
+        user=user,
+        key=request_key_of(user),
+        checkout=Checkout(
+            items={sku.pk: count for sku, count in items.items()},
+            address_id=make_address(user).pk,
+            shipping_method_id=make_shipping(fee_fen=freight_fen).pk,
+            coupon_id=coupon,
+        ),
+    ).row
+    assert order.discount_fen == discount_fen
+    if order.total_fen:
+        pay(user, order)
     order.refresh_from_db()
     return order
 

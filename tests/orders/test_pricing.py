@@ -9,7 +9,6 @@ from orders.pricing import (
     Freight,
     Kind,
     NoDiscount,
-    PaidLine,
     PricedItem,
     Why,
     discount_of,
@@ -223,38 +222,3 @@ def test_a_spread_adds_up_and_differs_from_its_exact_share_by_less_than_one(weig
 def test_more_than_all_and_less_than_nothing_can_t_be_spread(total):
     with pytest.raises(ValueError, match="not within"):
         spread(total, [1, 2])
-
-
-# --- what units were paid with
-
-
-@settings(max_examples=50)
-@given(scoped_items, discounts, st.lists(st.tuples(st.integers(0, 19), st.integers(1, 9_999))))
-def test_units_that_come_back_in_any_portions_and_order_cost_what_was_paid(
-    items, discount, portions
-):
-    try:
-        breakdown = price(items, freight=Freight(0), discount=discount)
-    except NoDiscount:
-        return
-    lines = [
-        PaidLine(item.price_fen, item.count, off)
-        for item, off in zip(items, breakdown.line_discounts, strict=True)
-    ]
-    returned, back_fen = [0] * len(lines), 0
-    all_the_rest = [(place, 9_999) for place in reversed(range(len(lines)))]
-    for place, wanted in [*portions, *all_the_rest]:
-        line, gone = lines[place % len(lines)], returned[place % len(lines)]
-        units = min(wanted, line.count - gone)
-        part = line.paid_for(units, after=gone)
-        assert 0 <= part <= units * line.price_fen
-        returned[place % len(lines)] += units
-        back_fen += part
-    assert returned == [line.count for line in lines]
-    assert back_fen == breakdown.total_fen
-
-
-@pytest.mark.parametrize(("units", "after"), [(4, 0), (1, 3), (-1, 1), (1, -1)])
-def test_units_beyond_the_line_were_not_paid_for(units, after):
-    with pytest.raises(ValueError, match="units after"):
-        PaidLine(100, 3, 100).paid_for(units, after=after)

@@ -3,44 +3,24 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.refunds.amounts import paid, part, spread
+from orders.refunds.amounts import paid, part
 
 MONEY = st.integers(0, 10**12)
 LINES = st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 9999)), min_size=1, max_size=8)
 
 
-@given(amount=MONEY, over=st.lists(st.integers(0, 10**12), min_size=1, max_size=8))
-def test_a_spread_adds_up_and_is_off_by_less_than_a_fen_anywhere(amount, over):
-    shares = spread(amount, over=over)
-
-    whole = sum(over)
-    assert sum(shares) == (amount if whole else 0)
-    for share, weight in zip(shares, over, strict=True):
-        assert isinstance(share, int)
-        assert whole == 0 or abs(share * whole - amount * weight) < whole
-
-
-def test_the_largest_remainders_get_what_rounding_leaves_and_of_equal_ones_the_first():
-    assert spread(100, over=[1, 1, 1]) == [34, 33, 33]
-    assert spread(10, over=[1, 5, 3]) == [1, 6, 3]
-
-
 @given(lines=LINES, freight_fen=MONEY, data=st.data())
 def test_what_was_paid_is_split_into_lines_and_freight(lines, freight_fen, data):
     subtotals = [price_fen * count for price_fen, count in lines]
-    discount_fen = data.draw(st.integers(0, sum(subtotals) + freight_fen))
+    off = [data.draw(st.integers(0, subtotal)) for subtotal in subtotals]
+    discount_fen = sum(off) + data.draw(st.integers(0, freight_fen))
 
-    was = paid(subtotals, freight_fen=freight_fen, discount_fen=discount_fen)
+    was = paid(subtotals, off=off, freight_fen=freight_fen, discount_fen=discount_fen)
 
     assert sum(was.lines) + was.freight_fen == sum(subtotals) + freight_fen - discount_fen
     assert was.freight_fen >= 0
     for fen, subtotal in zip(was.lines, subtotals, strict=True):
         assert 0 <= fen <= subtotal
-
-
-def test_a_discount_that_says_whose_it_is_is_theirs_and_the_rest_is_the_freights():
-    was = paid([1000, 500], freight_fen=800, discount_fen=900, of_lines=[0, 200])
-    assert (was.lines, was.freight_fen) == ([1000, 300], 100)
 
 
 @given(left_fen=MONEY, left=st.integers(1, 30), data=st.data())
