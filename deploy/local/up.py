@@ -33,6 +33,7 @@ from deploy.local.processes import (
     tail,
 )
 from deploy.local.running import SHOP_LOCK, announced, only_one
+from deploy.local.strangers import Strangers
 from deploy.local.welcome import http, welcome
 
 ABOUT = {
@@ -49,6 +50,10 @@ WORKERS = {
 }
 POOL = {"embedded": "threads", "stack": "prefork"}
 READY_SECONDS = 60.0
+PAYING = """\
+WeChat Pay is pretended: log in with {{"code": "li.1"}} at {api}/auth/wechat (a code is good once:
+li.2, li.3, ...), pay an order with {{"provider": "wechat"}}, and press the button at {page}
+"""
 STOP_SECONDS = 6.0
 # A process that is killed so often within so many seconds is not started again.
 MOST_REVIVALS, REVIVAL_SECONDS = 10, 60.0
@@ -68,18 +73,25 @@ def up(mode: str, port: int) -> None:
         _check_port(mode, port)
         env = {"DJANGO_SETTINGS_MODULE": f"settings.{mode}"}
         watched: list[Watched] = []
+        pay_page = ""
         if mode == "stack":
             for server in (servers.MariaDB(VAR / "mariadb"), servers.Redis(VAR / "redis")):
                 watched.append(Watched(server, server.directory / "server.log"))
                 say(f"Starting {server.name} on port {server.port} ...")
                 stack.enter_context(server)
                 env |= server.env()
+            strangers = Strangers(shop=f"http://127.0.0.1:{port}")
+            say("Starting a pretended WeChat and WeChat Pay ...")
+            env |= stack.enter_context(strangers.running())
+            pay_page = strangers.page
         stack.enter_context(announced(env))
         logins = _prepare(env)
         children = stack.enter_context(_running(_children(mode, port, env)))
         _wait_until_live(port, children)
         up_after = f"up after {time.monotonic() - started:.1f} s ({mode}: {ABOUT[mode]})"
         say(welcome(f"http://127.0.0.1:{port}", logins, up_after=up_after))
+        if pay_page:
+            say(PAYING.format(api=f"http://127.0.0.1:{port}/api/v1", page=pay_page))
         watched += [Watched(child, child.log) for child in children]
         while True:
             for one in watched:

@@ -1,6 +1,6 @@
 """`python -m tests.fakes.wechat_pay --keys FOLDER [--port 8010] [--app APPID ...]`, until stopped.
 
-Writes the shop's part of the keys into FOLDER, says with which settings a shop asks this server,
+Writes the shop's part of the keys into FOLDER, with the settings by which a shop asks this server,
 calls that shop by itself, and has a page on which whoever looks plays the shopper.
 """
 
@@ -36,7 +36,7 @@ def main() -> None:
     # Before anybody can be answered: whoever waits for the port finds it.
     (asked.keys / "settings.env").write_text(text)
     with WechatPay(asked.app or [DEMO], port=asked.port, mine=mine, calls_back=True) as pay:
-        print(f"{text}page: {pay.url}/", flush=True)
+        print(f"page: {pay.url}/", flush=True)
         ended.wait()
 
 
