@@ -49,8 +49,8 @@ def ran(report: str) -> int:
 
 
 def test_the_modules_keep_what_they_promise(node):
-    files = [HERE / f"{name}.test.js" for name in ("client", "words", "verify")]
-    assert ran(run_node(node, "--test", "--test-reporter=tap", *files)) >= 63
+    files = [HERE / f"{name}.test.js" for name in ("client", "mini", "words", "verify")]
+    assert ran(run_node(node, "--test", "--test-reporter=tap", *files)) >= 66
 
 
 @pytest.mark.django_db(transaction=True)
