@@ -156,3 +156,12 @@ def test_a_line_of_the_log_is_json_with_the_requests_id(front: Front) -> None:
     (line,) = [line for line in lines if line["request_id"] == "find-me"]
     assert (line["uri"], line["status"], line["client"]) == ("/livez?a=%22", 200, "127.0.0.1")
     assert line["agent"] == '"\\'
+
+
+def test_the_storefront_passes_with_the_shop_s_policy_and_no_other(front: Front) -> None:
+    answer = front.get("/")
+
+    assert (answer.status, b"storefront/main" in answer.body) == (200, True)
+    [policy] = answer.headers.get_all("Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; script-src 'self'")
+    assert answer.headers.get_all("Referrer-Policy") == ["no-referrer"]

@@ -1,9 +1,9 @@
 """Every page, in both languages and modes, on a telephone and on a desk: nothing that keeps people
-out, nothing that reaches over the edge, all of it without a mouse."""
+out, nothing that reaches over the edge, all of it without a mouse; and nothing that should not."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from deploy.local.processes import VAR
 from lottery.packets.services import PacketPlan, packet_send
@@ -113,3 +113,15 @@ def test_a_sale_is_bought_in_with_the_keyboard_alone(visit, buyer):
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Order")
     assert page.evaluate("document.activeElement.tagName") == "H1"
+
+
+def test_the_browser_itself_lets_no_text_become_markup_and_no_other_script_run(visit):
+    browser = visit()
+    page = browser.tab("/")
+
+    with pytest.raises(Error, match="TrustedHTML"):
+        page.evaluate("document.body.innerHTML = '<b>text</b>'")
+    with pytest.raises(Error, match="TrustedScriptURL"):
+        page.evaluate("document.createElement('script').src = 'https://elsewhere.example/'")
+    assert ["TrustedHTML" in fault for fault in browser.faults] == [True, False]
+    browser.faults.clear()

@@ -49,8 +49,8 @@ def ran(report: str) -> int:
 
 
 def test_the_modules_keep_what_they_promise(node):
-    files = [HERE / f"{name}.test.js" for name in ("client", "words", "verify")]
-    assert ran(run_node(node, "--test", "--test-reporter=tap", *files)) >= 63
+    files = [HERE / f"{name}.test.js" for name in ("client", "mini", "words", "verify")]
+    assert ran(run_node(node, "--test", "--test-reporter=tap", *files)) >= 66
 
 
 @pytest.mark.django_db(transaction=True)
@@ -86,7 +86,7 @@ def test_each_operation_is_one_of_the_document(operations, document):
         assert operation.get("open", False) == (method["security"] == [{}]), name
         keyed = "Idempotency-Key" in parameters(method, "header")
         assert operation.get("keyed", False) == keyed, name
-        assert set(operation.get("query", [])) == parameters(method, "query"), name
+        assert set(operation.get("query", [])) <= parameters(method, "query"), name
 
 
 def test_no_operation_stands_there_twice(operations):
@@ -94,13 +94,29 @@ def test_no_operation_stands_there_twice(operations):
     assert len(addresses) == len(set(addresses))
 
 
+def words() -> set[str]:
+    """The names of all words; that both languages have the same is tested in Node."""
+    return set(re.findall(r'^  "?([\w.-]+)"?: ', (MODULES / "words" / "en.js").read_text(), re.M))
+
+
 def test_each_code_that_has_words_is_one_of_the_shop_s():
-    """And each of its codes has words, but those that only a faulty client gets to see."""
-    source = (MODULES / "words" / "en.js").read_text()
-    told = set(re.findall(r'"problem\.(\w+)"', source)) - {"title", "unknown", "unreachable"}
+    """For one that has none, the shop's own are shown."""
+    told = {name.removeprefix("problem.") for name in words() if name.startswith("problem.")}
     shop = {one.code for one in errors.Refusal.__subclasses__()}
-    assert told <= shop
-    assert shop - told <= {
-        *("invalid", "idempotency_key_required", "idempotency_key_reused"),
-        *("method_not_allowed", "payload_too_large", "unsupported_media_type"),
-    }
+    assert told - {"title", "unknown", "unreachable"} <= shop
+    assert {"sold_out", "busy", "insufficient_balance", "price_changed"} <= told
+
+
+@pytest.mark.parametrize(
+    ("schema", "prefixes"),
+    [
+        ("OrderStatusEnum", ("order.status.", "order.says.")),
+        ("FlashSaleStatusEnum", ("sale.status.",)),
+        ("PeriodStatusEnum", ("period.status.",)),
+        ("EntryStatusEnum", ("entry.status.",)),
+        ("RedPacketStatusEnum", ("packet.status.",)),
+    ],
+)
+def test_each_state_has_words(document, schema, prefixes):
+    states = document["components"]["schemas"][schema]["enum"]
+    assert {prefix + state for prefix in prefixes for state in states} <= words()

@@ -98,6 +98,7 @@ def test_whoever_is_new_registers_on_the_way_and_later_logs_in(visit):
     expect(page.get_by_role("main")).to_contain_text("Your cart is empty.")
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("link", name="Orders").click()
+    page.get_by_role("link", name="Log in").click()
     say_who(page.locator("#log-in"))
 
     expect(page.get_by_role("main")).to_contain_text("You have not ordered anything yet.")

@@ -44,6 +44,20 @@ test("a press after the page was loaded anew is still the lost order, token and 
   assert.equal(shop.requests[0].body, lost.requests[0].body);
 });
 
+test("what was wanted an hour ago is not what is wanted now", async () => {
+  const own = memoryStorage();
+  const lost = shopThatSays(...Array(TRIES).fill("lost"));
+  await assert.rejects(order(clientOf(lost.transport, { own, now: () => 0 }).client));
+  const press = async (now) => {
+    const shop = shopThatSays(refusal(503, "busy", { retry_after: LONGEST_PAUSE + 1 }));
+    const { client } = clientOf(shop.transport, { own, now: () => now, newKey: () => "late" });
+    await assert.rejects(order(client), { code: "busy" });
+    return keyOf(shop.requests[0]);
+  };
+
+  assert.deepEqual([await press(3600000), await press(3600001)], ["key-1", "late"]);
+});
+
 test("after an answer, the next press is another order", async () => {
   const shop = shopThatSays({ status: 201, data: ORDER }, refusal(409, "sold_out"), {
     status: 201,

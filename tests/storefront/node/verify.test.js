@@ -60,6 +60,7 @@ for (const [what, change, steps] of [
   ["other terms", (it) => (it.terms.share_price = 1), ["commitment"]],
   ["another commitment", (it) => (it.commitment = it.root), ["commitment"]],
   ["an entry that is left out", (it) => it.entries.splice(1, 1), ["entries", "root"]],
+  ["a share held twice", (it) => (it.entries[2][1] = 4), ["entries", "root"]],
   ["another nonce", (it) => (it.entries[0][3] = it.entries[1][3]), ["root"]],
   ["two entries of one name", (it) => (it.entries[1][0] = it.entries[0][0]), ["entries", "root"]],
   ["another root", (it) => (it.root = it.commitment), ["root", "index"]],

@@ -22,6 +22,9 @@ export const api = new Client({
   heard: hear,
 });
 
+/** The last page that was not for logging in. */
+export const BEFORE = "before";
+
 export function go(path) {
   location.hash = path;
 }

@@ -1,7 +1,7 @@
 /**
  * Draws the frame around all pages, and shows the one that is asked for.
  */
-import { api, go, isLoggedIn, shared } from "./app.js";
+import { BEFORE, api, go, isLoggedIn, own, shared } from "./app.js";
 import { el, fill } from "./ui/dom.js";
 import { Router } from "./ui/router.js";
 import { sayings } from "./ui/say.js";
@@ -18,6 +18,7 @@ const tabs = el("nav", { class: "tabs" });
 const router = new Router({ routes, main, isLoggedIn });
 
 function frame() {
+  if (router.path !== "/login") own.write(BEFORE, router.path);
   document.documentElement.lang = language();
   const user = api.session.user;
   const skip = el("a", { class: "skip", href: "#main" }, t("skip"));

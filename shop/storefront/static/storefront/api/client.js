@@ -29,15 +29,15 @@ export class Client {
   /**
    * `base`: the API's address, up to and with `/api/v1`. `shared`: a storage for who is logged in.
    * `own`: one for what is being done here. `language()`: for Accept-Language. `heard(answer)`: told
-   * of each answer, for its `server_time`. `pause(seconds)`: waits.
+   * of each answer, for its `server_time`. `pause(seconds)`: waits. `now()`: milliseconds.
    */
-  constructor({ base, transport, shared, own, lock, language, heard, pause, newKey }) {
+  constructor({ base, transport, shared, own, lock, language, heard, pause, newKey, now }) {
     this.#base = base;
     this.#transport = transport;
     this.#language = language ?? (() => null);
     this.#heard = heard ?? (() => {});
     this.#pause = pause ?? ((seconds) => new Promise((done) => setTimeout(done, seconds * 1000)));
-    this.#intents = new Intents({ storage: own, newKey });
+    this.#intents = new Intents({ storage: own, newKey, now });
     this.session = new Session({ storage: shared, pause: this.#pause, lock });
     for (const [name, operation] of Object.entries(operations)) {
       this[name] ??= (given = {}) => this.#carryOut(name, operation, given);

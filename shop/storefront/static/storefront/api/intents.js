@@ -3,17 +3,22 @@
  *
  * The same intent pressed again, in the same moment, after a lost answer or after the page was
  * loaded anew, is the same request with the same key, so at most one thing comes of it. Once there
- * is an answer, the next press is a new intent with a new key. Storage that tabs do not share makes
- * a press in each of two tabs two intents.
+ * is an answer, the next press is a new intent with a new key; so is one after an hour, when nobody
+ * means the first one any more. Storage that tabs do not share makes a press in each of two tabs two
+ * intents.
  */
+const LASTS = 3600000;
+
 export class Intents {
   #storage;
   #newKey;
+  #now;
   #running = new Map();
 
-  constructor({ storage, newKey = randomKey }) {
+  constructor({ storage, newKey = randomKey, now = Date.now }) {
     this.#storage = storage;
     this.#newKey = newKey;
+    this.#now = now;
   }
 
   /**
@@ -32,8 +37,8 @@ export class Intents {
     const place = `intent/${name}`;
     try {
       let intent = this.#storage.read(place);
-      if (intent === null) {
-        intent = { key: this.#newKey(), body: await makeBody() };
+      if (intent === null || this.#now() - intent.since > LASTS) {
+        intent = { key: this.#newKey(), body: await makeBody(), since: this.#now() };
         this.#storage.write(place, intent);
       }
       const answer = await send(intent);

@@ -68,7 +68,7 @@ async function factsOf(said) {
     said,
     terms: said.terms,
     seed,
-    leaves: await Promise.all(said.entries.map(leafHash)),
+    leaves: await leavesOf(said.entries),
     permutation: await Permutation.of(seed, said.terms.total_shares),
   };
 }
@@ -191,6 +191,17 @@ function receipts({ leaves }, saved) {
 }
 
 // --- the mathematics
+
+const AT_ONCE = 1000;
+
+async function leavesOf(entries) {
+  const leaves = [];
+  for (let at = 0; at < entries.length; at += AT_ONCE) {
+    const some = await Promise.all(entries.slice(at, at + AT_ONCE).map(leafHash));
+    some.forEach((leaf) => leaves.push(leaf));
+  }
+  return leaves;
+}
 
 export async function leafHash([entryNo, first, count, nonce]) {
   const no = bytesOf(entryNo);

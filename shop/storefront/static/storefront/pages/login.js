@@ -1,13 +1,14 @@
 /**
  * Logging in, or becoming a shopper. It stands in for any page that somebody must be logged in for.
  */
-import { api, go } from "../app.js";
+import { BEFORE, api, go, own } from "../app.js";
 import { el } from "../ui/dom.js";
 import { field, form } from "../ui/parts.js";
 import { t } from "../ui/words.js";
 
 export function loginPage(_, view) {
-  const done = () => (location.hash === "#/login" ? go("/") : view.refresh());
+  const done = () =>
+    location.hash === "#/login" ? go(own.read(BEFORE) ?? "/") : view.refresh();
   const begin = (how) => async (values) => {
     await api[how]({ body: values });
     done();

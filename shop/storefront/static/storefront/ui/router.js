@@ -16,11 +16,11 @@ export class View {
     this.refresh = () => (this.isOver ? null : show());
   }
 
-  /** Does it now, and again; the next time begins when the last one has ended. */
+  /** Does it now, and again, but not while nobody sees it; one ends before the next begins. */
   every(seconds, work) {
     const again = async () => {
       try {
-        await work();
+        if (!document.hidden) await work();
       } catch (error) {
         if (error.name !== "Problem") throw error; // the next look may go better
       }
