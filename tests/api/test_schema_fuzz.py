@@ -184,6 +184,7 @@ def real(owner: User, rf: Any, far: WechatApi, settings: Any) -> dict[str, list[
         "payment_no": [payment.payment_no],
         "period_id": [period.pk, drawn.pk],
         "provider": [payment.provider],
+        "reason": ["broken"],
         "refresh": [session.refresh],
         "sale_id": [direct.pk, queued.pk, guarded.pk],
         "shares": [1],
