@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 from pytest_django.live_server_helper import LiveServer
 
 from deploy.local import packages
@@ -17,6 +24,8 @@ from shop.accounts.models import User
 from shop.accounts.services import session_of
 from tests.factories import make_address, make_user
 
+# However busy the machine is; what is there is seen at once.
+PATIENCE_MS = 30_000
 PHONE = {"width": 390, "height": 844}
 
 
@@ -35,6 +44,7 @@ def chromium() -> Iterator[Browser]:
                 # Root has no sandbox, and small machines little shared memory.
                 args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
             )
+            expect.set_options(timeout=PATIENCE_MS)
             yield browser
             browser.close()
     finally:
@@ -75,7 +85,7 @@ def visit(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..., 
         context = chromium.new_context(
             viewport=PHONE, locale=locale, storage_state={"origins": [kept]}, **options
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         visits.append(Visit(context, live_server.url))
         return visits[-1]
 

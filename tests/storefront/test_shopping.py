@@ -97,11 +97,14 @@ def test_whoever_is_new_registers_on_the_way_and_later_logs_in(visit):
     say_who(page.locator("#register"))
     expect(page.get_by_role("main")).to_contain_text("Your cart is empty.")
     page.get_by_role("button", name="Log out").click()
-    page.get_by_role("link", name="Orders").click()
+    page.get_by_role("navigation").get_by_role("link", name="Goods").click()
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Goods")
     page.get_by_role("link", name="Log in").click()
+    expect(heading).to_have_text("Log in")
     say_who(page.locator("#log-in"))
 
-    expect(page.get_by_role("main")).to_contain_text("You have not ordered anything yet.")
+    expect(heading).to_have_text("Goods")
 
 
 def test_tabs_whose_token_is_too_old_renew_it_once_for_all(visit, buyer):
