@@ -60,7 +60,7 @@ def test_a_shopper_buys_the_last_shares_and_verifies_the_draw(visit, buyer):
     found = verdicts(page)
     assert {step for step, verdict in found.items() if verdict != "ok"} == {"signature"}
     assert {"saved-commitment", "saved-root", "saved-round", "receipts"} <= found.keys()
-    expect(page.get_by_role("main")).to_contain_text("it could know the value before")
+    expect(page.get_by_role("main")).to_contain_text("its beacon is not independent")
     expect(page.get_by_role("main")).to_contain_text("Who bought.")
 
 

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { Permutation } from "../../../shop/storefront/static/storefront/draw/permutation.js";
 import { fromHex } from "../../../shop/storefront/static/storefront/draw/bytes.js";
 import { verify } from "../../../shop/storefront/static/storefront/draw/verify.js";
+import { en } from "../../../shop/storefront/static/storefront/words/en.js";
 
 globalThis.crypto ??= webcrypto;
 const PAGE = readFileSync(new URL("../../../docs/draw.md", import.meta.url), "utf8");
@@ -20,8 +21,15 @@ const SAVED = {
   receipts: [/receipt 2 = (\w+)/.exec(PAGE)[1]],
 };
 
-const verdicts = async (transcript, saved) =>
-  Object.fromEntries((await verify(transcript, saved)).map(({ step, verdict }) => [step, verdict]));
+/** The verdict of each step; and whatever a step says, the page has words for. */
+async function verdicts(transcript, saved) {
+  const steps = await verify(transcript, saved);
+  for (const { step, verdict, why } of steps) {
+    const names = [`step.${step}`, `verdict.${verdict}`, ...(why ? [`why.${why}`] : [])];
+    for (const name of names) assert.ok(name in en, name);
+  }
+  return Object.fromEntries(steps.map(({ step, verdict }) => [step, verdict]));
+}
 
 /** The steps that are wrong once `change` was made to the example. */
 async function wrongAfter(change, saved) {

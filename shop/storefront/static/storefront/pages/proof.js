@@ -19,7 +19,7 @@ export async function proofPage({ id }) {
   const count = (verdict) => steps.filter((step) => step.verdict === verdict).length;
   const isWrong = count("wrong") > 0;
   const counts = { ok: count("ok"), wrong: count("wrong"), unchecked: count("unchecked") };
-  const scheme = transcript?.scheme === "classic" ? "classic" : "beacon";
+  const kind = kindOf(transcript);
   return {
     title: t("proof.title"),
     body: [
@@ -30,16 +30,23 @@ export async function proofPage({ id }) {
         `${SIGNS[isWrong ? "wrong" : "ok"]} `,
         t(isWrong ? "proof.wrong" : "proof.right", counts),
       ),
+      kind === "local" ? el("p", { class: "bad" }, "⚠ ", t("proof.not-independent")) : null,
       el("ol", { class: "steps" }, steps.map(stepRow)),
       el("h2", {}, t("proof.unshown")),
       el(
         "ul",
         {},
-        [...UNSHOWN, scheme].map((name) => el("li", {}, t(`proof.unshown.${name}`))),
+        [...UNSHOWN, kind].map((name) => el("li", {}, t(`proof.unshown.${name}`))),
       ),
       el("p", {}, el("a", { href: `#/periods/${id}` }, t("proof.back"))),
     ],
   };
+}
+
+/** What its value comes from, as far as it says: a beacon that is not independent is the shop's. */
+function kindOf(transcript) {
+  if (transcript?.scheme === "classic") return "classic";
+  return transcript?.beacon?.independent === true ? "beacon" : "local";
 }
 
 function stepRow({ step, verdict, computed, said, why }) {

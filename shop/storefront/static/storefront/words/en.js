@@ -154,7 +154,7 @@ export const en = {
 
   "proof.title": "The draw, verified",
   "proof.says": "Your browser has fetched the proof and computed the draw again, with a program that shares nothing with the shop's.",
-  "proof.right": "Nothing is wrong: {ok} steps are right, {unchecked} were not checked.",
+  "proof.right": "Nothing is wrong: {ok} steps right, {unchecked} not checked.",
   "proof.wrong": "This proof is WRONG: {wrong} steps do not hold.",
   "proof.computed": "Computed: {value}",
   "proof.said": "The proof says: {value}",
@@ -167,6 +167,8 @@ export const en = {
   "proof.unshown.receipt": "A receipt is not signed: it convinces its holder only.",
   "proof.unshown.hash": "That SHA-256 and BLS12-381 hold.",
   "proof.unshown.beacon": "That the beacon really gave this value: its signature is not checked here. Ask any other drand client for the round, or run lottery/verify_draw.py.",
+  "proof.not-independent": "But its beacon is not independent: whoever runs it could know the value in advance. Such a draw proves nothing against the shop.",
+  "proof.unshown.local": "That the shop did not choose the winner: the beacon is its own.",
   "proof.unshown.classic": "That the buy times are true, and that the public number could not be guessed. This scheme shows arithmetic.",
   "verdict.ok": "right",
   "verdict.wrong": "WRONG",

@@ -167,6 +167,8 @@ export const zh = {
   "proof.unshown.receipt": "回执没有签名，只能说服持有它的人。",
   "proof.unshown.hash": "SHA-256 与 BLS12-381 本身是否可靠。",
   "proof.unshown.beacon": "信标是否真的给出了这个值：这里不检查它的签名。可以向任何其他 drand 客户端查询该轮次，或运行 lottery/verify_draw.py。",
+  "proof.not-independent": "但信标并不独立：掌握它的一方可以事先知道结果。这样的开奖不能证明商店没有作弊。",
+  "proof.unshown.local": "商店没有挑选中奖者：信标是它自己的。",
   "proof.unshown.classic": "购买时间是否真实、公开号码是否无法预知。这种方式只展示算术。",
   "verdict.ok": "正确",
   "verdict.wrong": "错误",
