@@ -12,9 +12,11 @@ export const operations = {
   logInWithWechat: { method: "POST", path: "/auth/wechat", open: true },
   refresh: { method: "POST", path: "/auth/refresh", open: true, again: true },
   readMe: { method: "GET", path: "/me" },
+  setPhone: { method: "POST", path: "/me/phone" },
 
   listAddresses: { method: "GET", path: "/addresses", query: ["page", "page_size"] },
   addAddress: { method: "POST", path: "/addresses" },
+  readAddress: { method: "GET", path: "/addresses/{address_id}" },
   changeAddress: { method: "PUT", path: "/addresses/{address_id}" },
   removeAddress: { method: "DELETE", path: "/addresses/{address_id}" },
 
@@ -40,10 +42,20 @@ export const operations = {
   cancelOrder: { method: "POST", path: "/orders/{order_no}/cancel" },
   confirmReceipt: { method: "POST", path: "/orders/{order_no}/confirm-receipt" },
   setOrderAddress: { method: "PUT", path: "/orders/{order_no}/address" },
+  listRefunds: { method: "GET", path: "/orders/{order_no}/refunds" },
+  askForRefund: { method: "POST", path: "/orders/{order_no}/refunds", keyed: true },
   succeedInSandbox: {
     method: "POST",
     path: "/payments/sandbox/{payment_no}/succeed",
     again: true,
+  },
+
+  listCoupons: { method: "GET", path: "/coupons", open: true, query: ["page", "page_size"] },
+  claimCoupon: { method: "POST", path: "/coupons/{coupon_id}/claim", keyed: true },
+  listMyCoupons: {
+    method: "GET",
+    path: "/me/coupons",
+    query: ["after", "before", "page_size", "status"],
   },
 
   listSales: {

@@ -264,6 +264,7 @@ export const en = {
   "problem.insufficient_balance": "There is not enough in your wallet.",
   "problem.order_state": "The order has moved on; this can't be done any more.",
   "problem.price_changed": "The total has changed. Look at it again before you order.",
+  "problem.coupon_unusable": "This coupon can't be used for that.",
   "problem.request_in_progress": "This is still being done. Wait a moment.",
   "problem.rate_limited": "Too many tries. Wait a little.",
   "problem.busy": "Too busy right now. Press again: it will not be done twice.",

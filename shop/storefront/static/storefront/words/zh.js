@@ -264,6 +264,7 @@ export const zh = {
   "problem.insufficient_balance": "钱包余额不足。",
   "problem.order_state": "订单状态已变，不能再这样做。",
   "problem.price_changed": "总价有变，请确认后再下单。",
+  "problem.coupon_unusable": "这张优惠券不能用在这里。",
   "problem.request_in_progress": "正在处理，请稍候。",
   "problem.rate_limited": "尝试次数过多，请稍候。",
   "problem.busy": "现在太忙。请再按一次，不会重复执行。",
