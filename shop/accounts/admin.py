@@ -1,5 +1,6 @@
 """Users for operators. What is the shopper's own is shown and never edited: addresses, who they are
-to WeChat (shortened, so that it names nobody), and their phone without its middle."""
+to WeChat (shortened, so that it names nobody), and phones without their middle: a parcel's stands
+whole at its order, where it is needed."""
 
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from shop.accounts.models import Address, User
+from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
 
 
@@ -27,8 +28,12 @@ class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic
 
 class AddressInline(ShownInline):
     model = Address
-    fields = ("name", "phone", "region", "detail", "is_default")
+    fields = ("name", "phone_shown", "region", "detail", "is_default")
     readonly_fields = fields
+
+    @admin.display(description=_("phone"))
+    def phone_shown(self, address: Address) -> str:
+        return without_middle(address.phone)
 
 
 class IdentityInline(ShownInline):

@@ -7,6 +7,11 @@ from django.utils.translation import gettext_lazy as _
 from shop.fields import ExactCharField
 
 
+def without_middle(phone: str) -> str:
+    """A phone number as people may see it: without the four digits before its last four."""
+    return f"{phone[:-8]}****{phone[-4:]}"
+
+
 class User(AbstractUser):
     """A shopper or an operator. `nickname` is what other shoppers may see, `phone` (+8613800000000,
     "" for none) what WeChat vouched for and nobody sees whole."""
@@ -16,12 +21,13 @@ class User(AbstractUser):
 
     @property
     def phone_shown(self) -> str | None:
-        """The phone number as people may see it: without the four digits before its last four."""
-        return f"{self.phone[:-8]}****{self.phone[-4:]}" if self.phone else None
+        """The phone number without its middle, None for none."""
+        return without_middle(self.phone) if self.phone else None
 
 
 class Address(models.Model):
-    """Where a parcel goes. Orders keep a snapshot, so editing or deleting one changes no order."""
+    """Where a parcel goes. Orders keep a snapshot, so editing or deleting one changes no order. Its
+    phone is the shopper's to see, and at the order whoever sends the parcel."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="addresses")
     name = models.CharField(max_length=50)
