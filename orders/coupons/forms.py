@@ -33,7 +33,7 @@ class CouponForm(forms.Form):
         required=False,
         min_value=1,
         max_value=100,
-        help_text=_("Of a percentage: 15 takes 15 % off; rounded down to the fen."),
+        help_text=_("Of a percentage: 15 takes 15 of 100 fen; rounded down to the fen."),
     )
     most_fen = _amount(label=_("at most (fen)"), help_text=_("Of a percentage."))
     minimum_fen = _amount(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from random import Random
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 
 from orders import lifecycle
 from orders.models import Order
@@ -41,14 +41,19 @@ def meet_for_each(
     head_starts = [[dice.uniform(0, head_start) for _ in range(rounds)] for _ in runners]
 
     def run(runner: Runner, waits: list[float]) -> None:
-        for number, wait in enumerate(waits):
-            start.wait(WAIT_SECONDS)
-            time.sleep(wait)
-            with suppress(OrderState):
-                runner(number)
+        try:
+            for number, wait in enumerate(waits):
+                start.wait(WAIT_SECONDS)
+                time.sleep(wait)
+                with suppress(OrderState):
+                    runner(number)
+        except BaseException:
+            start.abort()  # nobody waits for whoever has failed
+            raise
 
     runs = [partial(run, *pair) for pair in zip(runners, head_starts, strict=True)]
-    for outcome in race(runs, seconds=240):
+    outcomes = race(runs, seconds=240)
+    for outcome in sorted(outcomes, key=lambda one: isinstance(one.error, BrokenBarrierError)):
         outcome.result()
 
 
