@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 
 from orders import notices
@@ -181,10 +181,13 @@ def _each_due(
         if time.monotonic() > deadline:
             break
         wait = min(seconds * 2 ** min(payment.asks, 20), most_seconds)
-        claimed = Payment.objects.filter(pk=payment.pk, status=status, asks=payment.asks).update(
-            asks=F("asks") + 1, ask_at=payment.db_now + timedelta(seconds=wait)
+        unclaimed = Payment.objects.filter(pk=payment.pk, status=status, asks=payment.asks)
+        claim = partial(
+            unclaimed.update,
+            asks=F("asks") + 1,
+            ask_at=payment.db_now + timedelta(seconds=wait),
         )
-        if claimed and _ask(payment, ask):
+        if transactions.run_statement(claim) and _ask(payment, ask):
             answered += 1
     return answered
 
@@ -266,12 +269,16 @@ def refunds_execute() -> int:
         if time.monotonic() > deadline:
             break
         wait = min(REFUND_RETRY_SECONDS * 2**refund.attempts, REFUND_RETRY_MOST_SECONDS)
-        claimed = Refund.objects.filter(
-            Q(pk=refund.pk, status=Refund.Status.PENDING, due_at=refund.due_at)
-        ).update(attempts=F("attempts") + 1, due_at=refund.db_now + timedelta(seconds=wait))
-        if not claimed:
-            continue
-        done += refund_ask(refund)
+        unclaimed = Refund.objects.filter(
+            pk=refund.pk, status=Refund.Status.PENDING, due_at=refund.due_at
+        )
+        claim = partial(
+            unclaimed.update,
+            attempts=F("attempts") + 1,
+            due_at=refund.db_now + timedelta(seconds=wait),
+        )
+        if transactions.run_statement(claim):
+            done += refund_ask(refund)
     return done
 
 

@@ -5,6 +5,7 @@ between, or is never answered, repeats the request with its key and tells the sa
 """
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db.models.functions import Now
@@ -121,8 +122,8 @@ def _tell_provider(payment: Payment) -> None:
     except (ProviderUnavailable, KeyError) as error:
         raise Unavailable from error
     failpoint("payment.provider.after")
-    mine = Payment.objects.filter(pk=payment.pk)
-    if not mine.filter(status=Payment.Status.PENDING).update(params=params):
+    mine = Payment.objects.filter(pk=payment.pk, status=Payment.Status.PENDING)
+    if not transactions.run_statement(partial(mine.update, params=params)):
         # Closed while it was being opened: nobody knows which of the two came first there.
         _close_again(payment)
     payment.refresh_from_db()
@@ -142,4 +143,5 @@ def _charge_of(payment: Payment) -> Charge:
 
 def _close_again(payment: Payment) -> None:
     closed = Payment.objects.filter(pk=payment.pk, status=Payment.Status.CLOSED)
-    closed.update(status=Payment.Status.CLOSING, asks=0, ask_at=Now())
+    again = partial(closed.update, status=Payment.Status.CLOSING, asks=0, ask_at=Now())
+    transactions.run_statement(again)
