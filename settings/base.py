@@ -245,8 +245,8 @@ RED_PACKET_GATED_FROM = env.int("RED_PACKET_GATED_FROM", default=50)
 # --- notices
 # How people are told of what becomes of their orders: log, wechat, or nobody is.
 NOTICE_CHANNELS: list[str] = env.list("NOTICE_CHANNELS", default=[])
-# WeChat's templates, appid -> event -> {template, page, data}; see shop.notices.wechat.
-WECHAT_TEMPLATES: dict[str, dict[str, Any]] = env.json("WECHAT_TEMPLATES", default={})
+# WeChat's templates, appid -> event -> {template, page, data}; null: none. See shop.notices.wechat.
+WECHAT_TEMPLATES: dict[str, dict[str, Any]] = env.json("WECHAT_TEMPLATES", default={}) or {}
 # Days that a notice is kept which is delivered, or not wanted.
 NOTICE_DAYS = env.int("NOTICE_DAYS", default=30)
 # --- payments

@@ -22,6 +22,14 @@ COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SHOP = ["web", "worker-drains", "worker-sweepers", "beat"]
 DOCUMENTATION = (ROOT / "docs" / "deployment.md").read_text()
+STARTS = """
+import shop.wsgi, shop.celery
+from django.core.management import call_command
+shop.celery.app.finalize()
+call_command("check")
+"""
+GOING_LIVE = (ROOT / "docs" / "wechat.md").read_text()
+KEYS = "/etc/scarce/wechat-pay"
 # ${NAME:?}, ${NAME:-default}
 VARIABLE = re.compile(r"\$\{(\w+):([?-])([^}]*)\}")
 # Not of the shop's settings: read by a library before the settings are.
@@ -43,9 +51,10 @@ def documented() -> dict[str, str]:
 
 
 def starts_in_production(folder: Path, variables: dict[str, str]) -> None:
-    """Raises CalledProcessError where web and worker do not load with exactly these."""
+    """Raises CalledProcessError where web and worker do not load with exactly these, or where
+    `manage.py check` finds a fault."""
     subprocess.run(
-        [sys.executable, "-c", "import shop.wsgi, shop.celery; shop.celery.app.finalize()"],
+        [sys.executable, "-c", STARTS],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables},
         capture_output=True,
@@ -76,6 +85,15 @@ def test_units_set_what_is_read_by_the_settings() -> None:
             settings_read() | OTHERS | GRANIAN
         )
     assert set(documented()) <= settings_read()
+
+
+def test_what_going_live_with_wechat_names_reaches_every_process() -> None:
+    named = set(re.findall(r"`((?:WECHAT|NOTICE)_[A-Z0-9_]+)[`=]", GOING_LIVE))
+    assert {"WECHAT_APPS", "WECHAT_PAY_MCHID", "WECHAT_TEMPLATES"} <= named <= settings_read()
+    for name in [*SHOP, "prepare"]:
+        assert named <= set(SERVICES[name]["environment"]), name
+        assert f"{KEYS}:{KEYS}:ro" in SERVICES[name]["volumes"], name
+    assert f"`{KEYS}/`" in DOCUMENTATION
 
 
 def test_what_must_be_given_is_in_the_documented_file() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.ops.processes import ROOT
 
 # `MYSQL_PASSWORD` and the like, wherever settings read them.
-READ = re.compile(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"')
+READ = re.compile(r'env(?:\.\w+)?\(\s*"([A-Z0-9_]+)"')
 REQUIREMENT = re.compile(r"^([A-Za-z][\w.-]*(?:\[\w+\])?)==(\S+)", re.MULTILINE)
 
 
