@@ -1,7 +1,9 @@
 """Fixtures that every folder of tests may use. What only one of them needs lives there."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -18,6 +20,7 @@ from lottery.packets import over
 from orders import pending, shield
 from shop.accounts.models import User
 from shop.api import front
+from shop.ops.logs import JsonLineFormatter
 from shop.pools import drain, gate, gatekeeping, waiting
 from tests.factories import make_user
 from tests.faults.deaths import mortal
@@ -102,6 +105,22 @@ def desk_of(client: Client) -> Callable[..., Client]:
         return client
 
     return browser
+
+
+@pytest.fixture
+def lines(caplog: Any) -> Iterator[list[str]]:
+    """Every line of the log, of whatever level, as it would be written."""
+    written: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(JsonLineFormatter().format(record))
+
+    collector, root = Collector(), logging.getLogger()
+    caplog.set_level(logging.DEBUG)
+    root.addHandler(collector)
+    yield written
+    root.removeHandler(collector)
 
 
 @pytest.fixture

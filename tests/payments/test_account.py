@@ -1,8 +1,7 @@
 """An account at WeChat Pay is whole, or the shop says what is missing; its keys are told nobody."""
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from orders.payments.wechat import account
 from shop.accounts.models import User
 from shop.accounts.wechat.models import Identity
 from shop.errors import Unavailable
-from shop.ops.logs import JsonLineFormatter
 from tests.factories import make_sku, place
 from tests.fakes.wechat_pay import WechatPay
 from tests.kit.desk import page_of
@@ -72,22 +70,6 @@ def test_what_can_not_be_right_is_refused_by_its_name(
     setattr(settings, name, value)
     assert any(complaint.startswith(name) for complaint in complaints())
     assert settings.WECHAT_PAY_API_V3_KEY not in " ".join(complaints())
-
-
-@pytest.fixture
-def lines(caplog: Any) -> Iterator[list[str]]:
-    """Every line of the log, of whatever level, as it would be written."""
-    written: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            written.append(JsonLineFormatter().format(record))
-
-    collector, root = Collector(), logging.getLogger()
-    caplog.set_level(logging.DEBUG)
-    root.addHandler(collector)
-    yield written
-    root.removeHandler(collector)
 
 
 def play(far: WechatPay, buyer: User, operator: User, heard: Heard) -> list[str]:

@@ -3,7 +3,6 @@ that anybody could read afterwards is searched."""
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from shop.accounts.models import User
 from shop.accounts.wechat import client as wechat
 from shop.accounts.wechat.answers import RETRIED, Endpoint, Outcome
 from shop.accounts.wechat.models import Identity
-from shop.ops.logs import JsonLineFormatter
 from tests.accounts.wechat.conftest import Counted, log_in
 from tests.conftest import JSONClient
 from tests.fakes.wechat_api import (
@@ -40,22 +38,6 @@ SPOILT = {
     faults.hang: Outcome.TIMEOUT,
     faults.status(500): Outcome.STATUS,
 }
-
-
-@pytest.fixture
-def lines(caplog: Any) -> Iterator[list[str]]:
-    """Every line of the log, of whatever level, as it would be written."""
-    written: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            written.append(JsonLineFormatter().format(record))
-
-    collector, root = Collector(), logging.getLogger()
-    caplog.set_level(logging.DEBUG)
-    root.addHandler(collector)
-    yield written
-    root.removeHandler(collector)
 
 
 def phone(client: JSONClient, code: str) -> Any:
