@@ -5,11 +5,11 @@ stores them in one transaction; queued stores the entry as pending, in one state
 counter and no wallet, and the drain settles it with many others (`lottery.settlement`).
 """
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from lottery.draws.leaves import new_nonce
 from lottery.models import Entry
 from lottery.selectors import PeriodTerms, period_terms_lately
 from lottery.settlement import KIND, cost_of, shares_insert
@@ -104,7 +104,7 @@ def _new_entry(key: RequestKey, wanted: EntryRequest, *, shares: int, now: datet
         period_id=wanted.period_id,
         wanted=shares,
         allow_partial=wanted.allow_partial,
-        nonce=secrets.token_hex(16),
+        nonce=new_nonce().hex(),
         created_at=now,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 
 from lottery import entries
 from lottery.entries import PARTIAL_ATTEMPTS
@@ -187,3 +188,20 @@ def test_each_entry_of_a_batch_pays_for_itself_in_the_order_they_came() -> None:
     assert (points_of(user), points_of(other)) == (1, 0)
     assert Transaction.objects.filter(kind="entry").count() == 1
     assert audit().broken == {}
+
+
+@pytest.mark.parametrize("returning", [True, False])
+def test_where_the_first_share_is_asked_for_it_is_the_same(
+    returning: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that can't say what it has stored is asked."""
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", returning)
+    period = make_period(placement="direct", gated=False, total_shares=10)
+    enter(rich(), period, 3)
+
+    second = enter(rich(), period, 2)
+
+    told = second.shares
+    assert (told.first, told.count, told.cost) == (3, 2, 2 * period.share_price)
+    stored = Shares.objects.filter(entry=second).values_list("first", "count", "cost")
+    assert stored.get() == (told.first, told.count, told.cost)

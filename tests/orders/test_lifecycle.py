@@ -1,6 +1,7 @@
 """What happens to an order after it is placed, one step at a time."""
 
 import pytest
+from django.db import OperationalError, connection
 
 from orders import lifecycle
 from orders.models import OrderLine, OrderMove
@@ -278,3 +279,41 @@ def test_an_unpaid_order_is_not_the_merchants_yet(order, tea, step):
     assert state_of(order) == State.UNPAID
     assert counters(tea) == (7, 3)
     assert history(order) == []
+
+
+class Deadlocks:
+    """The database breaks off the first UPDATE of a table, as if two had waited for each other."""
+
+    def __init__(self, table):
+        self._table = table
+        self.seen = 0
+
+    def __call__(self, execute, sql, params, many, context):
+        if not self.seen and sql.startswith("UPDATE") and self._table in sql:
+            self.seen += 1
+            raise OperationalError(1213, "Deadlock found when trying to get lock")
+        return execute(sql, params, many, context)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deadlock_over_a_claim_stops_no_sweep(shopper, order, operator):
+    start_payment(shopper, order)
+    lifecycle.order_cancel(user=shopper, order_no=order.order_no)
+    with connection.execute_wrapper(deadlock := Deadlocks("payments_payment")):
+        assert payments.payments_close() == 1
+    assert deadlock.seen == 1
+
+    paid = place(shopper, {make_sku(stock=1): 1})
+    pay(shopper, paid)
+    lifecycle.order_refuse(order_no=paid.order_no, operator=operator, reason="sold out")
+    with connection.execute_wrapper(deadlock := Deadlocks("payments_refund")):
+        assert payments.refunds_execute() == 1
+    assert deadlock.seen == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deadlock_over_what_a_provider_said_opens_the_payment_all_the_same(shopper, order):
+    with connection.execute_wrapper(deadlock := Deadlocks("payments_payment")):
+        payment = start_payment(shopper, order)
+    assert deadlock.seen == 1
+    assert payment.params is not None
