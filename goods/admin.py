@@ -21,24 +21,28 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
 
 from goods import selectors, services, stock
 from goods.forms import AdjustForm, SkuForm, SkuFormSet
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
-from shop.backoffice import FactsAdmin, money_column
+from shop.backoffice.dress import dressed
+from shop.backoffice.facts import FactsAdmin
+from shop.backoffice.money import money_column
+from shop.backoffice.steps import Table
 from shop.errors import Refusal
 from shop.pools.refusals import Shortage
 from shop.transactions import is_duplicate, run
 
 
 @admin.register(Category)
-class CategoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class CategoryAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ("title", "title_en", "position")
     list_editable = ("position",)
 
 
-class ImageInline(admin.TabularInline):  # type: ignore[type-arg]
+class ImageInline(TabularInline):  # type: ignore[type-arg]
     model = GoodsImage
     extra = 0
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
@@ -68,7 +72,7 @@ class StockColumns:
         )
 
 
-class SkuInline(StockColumns, admin.TabularInline):  # type: ignore[type-arg]
+class SkuInline(StockColumns, TabularInline):  # type: ignore[type-arg]
     model = Sku
     form = SkuForm
     formset = SkuFormSet
@@ -91,7 +95,7 @@ class SkuInline(StockColumns, admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Goods)
-class GoodsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class GoodsAdmin(ModelAdmin):  # type: ignore[type-arg]
     list_display = (
         "title",
         "title_en",
@@ -239,7 +243,7 @@ class SkuAdmin(StockColumns, FactsAdmin):
         form = AdjustForm(request.POST if request.method == "POST" else None)
         if form.is_valid() and self._adjust(request, sku, form):
             return redirect("admin:goods_sku_movements", sku.pk)
-        return self._page(request, sku, "adjust", title=_("Adjust stock"), form=form)
+        return self._page(request, sku, "adjust", title=_("Adjust stock"), form=dressed(form))
 
     def movements_view(self, request: HttpRequest, sku_id: int) -> HttpResponse:
         """What moved the stock, newest first."""
@@ -255,6 +259,21 @@ class SkuAdmin(StockColumns, FactsAdmin):
             "movements",
             title=_("Movements"),
             movements=found,
+            table=Table(
+                title="",
+                headings=(
+                    *(_("when"), _("kind"), _("change")),
+                    *(_("reference"), _("operator"), _("reason")),
+                ),
+                rows=[
+                    (
+                        *(row.created_at, row.get_kind_display(), row.delta),
+                        *(row.reference, row.operator or "", row.reason),
+                    )
+                    for row in found
+                ],
+                empty=_("Nothing has moved."),
+            ),
             oldest=found[-1].pk if found else None,
         )
 

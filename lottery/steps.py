@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from lottery import closing, given_up, opening, public_numbers
 from lottery.forms import PublicNumberForm
 from lottery.models import Entry, Period, Scheme
-from shop.backoffice import Step
+from shop.backoffice.steps import Step
 from shop.forms import ConfirmForm
 from shop.pools.waiting import INTERNAL
 

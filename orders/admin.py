@@ -21,6 +21,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
 
 from orders import lifecycle
 from orders.forms import RefuseForm, ShipForm, ShippingMethodForm
@@ -32,7 +33,9 @@ from orders.refunds.selectors import refundable
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
-from shop.backoffice import GivenUpFilter, Step, SteppedAdmin, Table, money_column
+from shop.backoffice.facts import GivenUpFilter
+from shop.backoffice.money import money_column
+from shop.backoffice.steps import Step, SteppedAdmin, Table
 from shop.errors import Invalid, Refusal
 from shop.forms import ConfirmForm
 from shop.pools.figures import failure_words, waits_words
@@ -313,7 +316,7 @@ class OrderAdmin(SteppedAdmin):
 
 
 @admin.register(ShippingMethod)
-class ShippingMethodAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ShippingMethodAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     form = ShippingMethodForm
     list_display = (
         "name",

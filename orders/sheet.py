@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from orders.models import Order
 from orders.refunds.models import RefundRequest
 from orders.states import State
-from shop.backoffice import Table, money
+from shop.backoffice.money import money
+from shop.backoffice.steps import Table
 from shop.pools.models import Movement, PoolMovement
 
 # The words for operators; clients are told the values.

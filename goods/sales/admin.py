@@ -24,7 +24,9 @@ from goods.sales.models import FlashSale
 from goods.sales.selectors import Status
 from goods.sales.services import QUEUE_KIND
 from goods.sales.steps import STEPS
-from shop.backoffice import NewestFirst, PlannedAdmin, money_column
+from shop.backoffice.facts import NewestFirst
+from shop.backoffice.money import money_column
+from shop.backoffice.steps import PlannedAdmin
 from shop.errors import InsufficientStock, Refusal
 from shop.pools.figures import gate_words
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from goods.sales import services
 from goods.sales.forms import PlacementForm, PoolForm, UnitsForm
 from goods.sales.selectors import Status
-from shop.backoffice import Step
+from shop.backoffice.steps import Step
 from shop.forms import ConfirmForm
 
 

@@ -17,7 +17,9 @@ from lottery.models import Entry, Period
 from lottery.numbers import numbers_of
 from lottery.selectors import shares_of
 from lottery.steps import DROP, ENTRY_STEPS, RETRY
-from shop.backoffice import GivenUpFilter, SteppedAdmin, amount
+from shop.backoffice.facts import GivenUpFilter
+from shop.backoffice.money import amount
+from shop.backoffice.steps import SteppedAdmin
 from shop.pools.figures import failure_words, waits_words
 from shop.pools.waiting import is_given_up
 

@@ -25,7 +25,8 @@ from lottery.models import Entry, Period
 from lottery.opening import period_open
 from lottery.selectors import draw_due_at, is_now, periods_now, winner_name
 from lottery.steps import PERIOD_STEPS
-from shop.backoffice import PlannedAdmin, amount
+from shop.backoffice.money import amount
+from shop.backoffice.steps import PlannedAdmin, Table
 from shop.errors import InsufficientStock, Refusal
 from shop.pools.figures import failures_among, gate_words, waiting_in
 
@@ -268,6 +269,7 @@ class PeriodAdmin(PlannedAdmin):
         if period.status != Period.State.DRAWN:
             messages.warning(request, gettext("There is no proof before the draw."))
             return self.page_of(period)
+        checked = checking.draw_checked(period) if checking.is_small(period) else None
         return TemplateResponse(
             request,
             "admin/lottery/period/verify.html",
@@ -276,8 +278,14 @@ class PeriodAdmin(PlannedAdmin):
                 "opts": self.opts,
                 "title": _("Verify the draw"),
                 "fact": period,
-                "fact_title": self.title_of(period),
-                "checked": checking.draw_checked(period) if checking.is_small(period) else None,
+                "original": period,
+                "checked": checked,
+                "table": checked
+                and Table(
+                    title="",
+                    headings=(_("verdict"), _("step"), _("what was seen")),
+                    rows=[(step.verdict, step.name, step.detail) for step in checked],
+                ),
                 "proof": request.build_absolute_uri(reverse("proof", args=[period.pk])),
                 "period": period,
             },

@@ -20,7 +20,9 @@ from lottery.packets import services
 from lottery.packets.models import ID_LENGTH, Grab, Packet
 from lottery.packets.selectors import grabbed_fen
 from lottery.packets.shown import Status, packet_status
-from shop.backoffice import GivenUpFilter, Step, SteppedAdmin, money, money_column
+from shop.backoffice.facts import GivenUpFilter
+from shop.backoffice.money import money, money_column
+from shop.backoffice.steps import Step, SteppedAdmin
 from shop.errors import Ended, PermissionDenied, SoldOut
 from shop.forms import ConfirmForm
 from shop.pools.figures import failure_words, gate_words, waiting_in, waits_words

@@ -21,7 +21,8 @@ from orders.coupons import selectors, services
 from orders.coupons.forms import CouponForm, IssueForm
 from orders.coupons.models import Coupon, IssuedCoupon
 from orders.coupons.selectors import Offer, Standing
-from shop.backoffice import PlannedAdmin, Step, SteppedAdmin, money_column
+from shop.backoffice.money import money_column
+from shop.backoffice.steps import PlannedAdmin, Step, SteppedAdmin
 from shop.forms import ConfirmForm
 
 OFFER_LABELS: Mapping[Offer, "str | Promise"] = {

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from orders.payments import services
 from orders.payments.models import Payment, Refund
 from shop.accounts.models import User
-from shop.backoffice import FactsAdmin, money_column, ticked
+from shop.backoffice.facts import FactsAdmin, ticked
+from shop.backoffice.money import money_column
 from shop.errors import Refusal
 
 

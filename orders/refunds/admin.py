@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from orders.refunds import services
 from orders.refunds.forms import AcceptForm, DeclineForm
 from orders.refunds.models import RefundRequest
-from shop.backoffice import Step, SteppedAdmin, Table, money, money_column
+from shop.backoffice.money import money, money_column
+from shop.backoffice.steps import Step, SteppedAdmin, Table
 
 
 def _is_open(request: RefundRequest) -> bool:

@@ -5,15 +5,21 @@ whole at its order, where it is needed."""
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
+from shop.backoffice.facts import NewestRows
 
 
-class ShownInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+class ShownInline(TabularInline):  # type: ignore[type-arg]  # not generic at run time
     """Rows that are looked at and nothing else."""
 
     extra = 0
@@ -51,9 +57,15 @@ class IdentityInline(ShownInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
     list_display = ("username", "nickname", "is_active", "is_staff", "date_joined")
     search_fields = ("username", "nickname")
+    show_full_result_count = False
+    paginator = NewestRows
+    ordering = ("-pk",)
     fieldsets = (
         *(DjangoUserAdmin.fieldsets or ()),
         (_("Shop"), {"fields": ("nickname", "phone_shown")}),
@@ -64,3 +76,14 @@ class UserAdmin(DjangoUserAdmin):
     @admin.display(description=_("phone"))
     def phone_shown(self, user: User) -> str:
         return user.phone_shown or "-"
+
+
+admin.site.unregister(Group)
+# Tokens are nobody's to look at; disabling their user ends them.
+admin.site.unregister(OutstandingToken)
+admin.site.unregister(BlacklistedToken)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass

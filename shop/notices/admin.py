@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from shop.backoffice import FactsAdmin, ticked
+from shop.backoffice.facts import FactsAdmin, ticked
 from shop.errors import Refusal
 from shop.notices import services
 from shop.notices.events import EVENTS

@@ -4,6 +4,7 @@ No form has a field for a balance and none saves a row of the ledger: what chang
 correction that a second operator approves (`shop.wallet.corrections`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,12 +19,15 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
 
-from shop.backoffice import FactsAdmin, Step, SteppedAdmin
+from shop.backoffice.dress import dressed
+from shop.backoffice.facts import FactsAdmin
+from shop.backoffice.steps import Step, SteppedAdmin, Table
 from shop.errors import Refusal
 from shop.wallet import corrections, selectors
 from shop.wallet.forms import ApproveForm, CorrectionForm, RejectForm, amount_of, explain
-from shop.wallet.models import Account, Correction, Transaction
+from shop.wallet.models import Account, Correction, Posting, Transaction
 
 # Of one transaction on its page.
 MOST_POSTINGS = 500
@@ -88,9 +92,10 @@ class AccountAdmin(FactsAdmin):
                 **self.admin_site.each_context(request),
                 "opts": self.opts,
                 "title": _("Postings"),
-                "account": account,
-                "owner": self.owner(account),
-                "rows": [(row, amount_of(account.currency, row.amount)) for row in found],
+                "original": account,
+                "standing": f"{self.owner(account)} ({account.get_currency_display()})",
+                "rows": found,
+                "table": _postings_table(account, found),
                 "oldest": found[-1].pk if found else None,
             },
         )
@@ -126,6 +131,25 @@ class TransactionAdmin(FactsAdmin):
                 for row in rows
             ),
         )
+
+
+def _postings_table(account: Account, found: Sequence[Posting]) -> Table:
+    return Table(
+        title="",
+        headings=(
+            *(_("when"), _("kind"), _("amount")),
+            *(_("reference"), _("operator"), _("reason")),
+        ),
+        rows=[
+            (
+                *(row.transaction.created_at, row.transaction.kind),
+                *(amount_of(account.currency, row.amount), row.reference),
+                *(row.transaction.operator or "", row.transaction.reason),
+            )
+            for row in found
+        ],
+        empty=_("Nothing has moved."),
+    )
 
 
 def _waits(correction: Any) -> bool:
@@ -184,7 +208,7 @@ class CorrectionAdmin(SteppedAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Django's own: asking is adding."""
-        return admin.ModelAdmin.has_add_permission(self, request)
+        return ModelAdmin.has_add_permission(self, request)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("wallet.approve_correction")
@@ -209,7 +233,7 @@ class CorrectionAdmin(SteppedAdmin):
                 if self.has_view_permission(request):
                     return redirect("admin:wallet_correction_change", asked.pk)
                 return redirect("admin:index")
-        return self._page(request, title=_("Ask for a correction"), form=form)
+        return self._page(request, title=_("Ask for a correction"), form=dressed(form))
 
     def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
         if not self.has_operate_permission(request):
@@ -237,11 +261,18 @@ class CorrectionAdmin(SteppedAdmin):
             (_("reason"), correction.reason),
             (_("requested by"), correction.requested_by),
         ]
-        return self._page(request, title=step.title, form=form, about=step.about, facts=facts)
+        return self._page(
+            request,
+            title=step.title,
+            form=dressed(form),
+            about=step.about,
+            facts=facts,
+            original=correction,
+        )
 
     def _page(self, request: HttpRequest, **context: object) -> TemplateResponse:
         return TemplateResponse(
             request,
-            "admin/wallet/correction/page.html",
+            "admin/shop/form.html",
             {**self.admin_site.each_context(request), "opts": self.opts, **context},
         )

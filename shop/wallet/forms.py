@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from shop.accounts.models import User
-from shop.backoffice import money
+from shop.backoffice.money import money
 from shop.errors import InsufficientBalance, Refusal
 from shop.forms import reference_field
 from shop.wallet.corrections import MOST_AMOUNT

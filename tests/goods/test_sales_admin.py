@@ -21,6 +21,7 @@ from shop.pools.audit import audit
 from shop.pools.drain import drain
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_sale, make_sku, make_user, place_in
+from tests.kit.desk import shown
 
 pytestmark = pytest.mark.django_db
 
@@ -78,13 +79,6 @@ def facts():
 
 def available(row):
     return Pool.objects.values_list("available", flat=True).get(pk=row.pool_id)
-
-
-def shown(desk, sale):
-    """The facts of the sale's page: their words, by the field's name."""
-    page = desk.get(page_of(sale)).content.decode()
-    cells = re.findall(r'field-(\w+)".*?<div class="readonly">(.*?)</div>', page, re.DOTALL)
-    return {name: re.sub(r"<[^>]+>", "", words).strip() for name, words in cells}
 
 
 # --- scheduling

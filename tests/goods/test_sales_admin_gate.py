@@ -1,7 +1,6 @@
 """What operators see and do of a sale's gate, on a real Redis."""
 
 import io
-import re
 
 import pytest
 from django.core.management import call_command
@@ -19,6 +18,7 @@ from shop.pools.figures import GateState, gate_view
 from shop.pools.models import Pool
 from tests.factories import make_sale, make_sku, make_user, place_in
 from tests.kit.barrier import race
+from tests.kit.desk import shown
 from tests.kit.marks import on_mariadb
 
 pytestmark = on_mariadb
@@ -43,9 +43,7 @@ def read(sale):
 
 def words(desk, sale):
     """What the sale's page says of its gate."""
-    page = desk.get(reverse("admin:sales_flashsale_change", args=[sale.pk])).content.decode()
-    [said] = re.findall(r'field-gate".*?<div class="readonly">(.*?)</div>', page, re.DOTALL)
-    return said
+    return shown(desk, sale)["gate"]
 
 
 def counts(sale):

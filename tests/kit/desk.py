@@ -1,6 +1,5 @@
 """What an operator's browser shows."""
 
-import re
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -8,6 +7,7 @@ from django.contrib.messages import get_messages
 from django.db import models
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 
 def page_of(row: models.Model, name: str = "change") -> str:
@@ -22,9 +22,9 @@ def said(response: Any) -> list[str]:
 
 def shown(desk: Client, row: models.Model) -> dict[str, str]:
     """The facts of a row's page: their words, by the field's name."""
-    page = desk.get(page_of(row)).content.decode()
-    cells = re.findall(r'field-(\w+)".*?<div class="readonly">(.*?)</div>', page, re.DOTALL)
-    return {name: re.sub(r"<[^>]+>", "", words).strip() for name, words in cells}
+    page = desk.get(page_of(row)).context["adminform"]
+    cells = [cell for fieldset in page for line in fieldset for cell in line if cell.is_readonly]
+    return {cell.field["name"]: strip_tags(cell.contents()).strip() for cell in cells}
 
 
 def offered(desk: Client, row: models.Model) -> list[str]:

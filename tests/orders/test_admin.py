@@ -14,7 +14,7 @@ from orders.models import Order, OrderMove, ShippingMethod
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
 from orders.states import State
-from shop.backoffice import money, yuan
+from shop.backoffice.money import money, yuan
 from shop.errors import NotFound
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_sku, make_user, overdue, pay, place, start_payment

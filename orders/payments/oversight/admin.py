@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from orders.payments.oversight.alarms import alarm_handle
 from orders.payments.oversight.forms import HandledForm
 from orders.payments.oversight.models import PaymentAlarm, Reconciliation
-from shop.backoffice import Step, SteppedAdmin, Table, money_column
+from shop.backoffice.money import money_column
+from shop.backoffice.steps import Step, SteppedAdmin, Table
 
 
 class OpenFilter(admin.SimpleListFilter):

@@ -1,129 +1,25 @@
-"""What the operators' pages share: money as people read it, forms that may be sent twice, and lists
-of tables that grow for ever.
-
-A fact of the shop is shown here and never edited: no form writes it, whatever is sent. Its list
-costs the same at any size of the table: no COUNT over it, newest first in every case, searched by
-exact numbers only. What operators may do to a fact are steps and actions, which call a service.
-"""
+"""What operators do to a fact, and how they begin one: pages with a form that may be sent twice,
+each of which calls a service."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import Promise, cached_property
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.functional import Promise
+from unfold.admin import ModelAdmin
 
+from shop.backoffice.dress import dressed
+from shop.backoffice.facts import FactsAdmin, ticked
 from shop.errors import Refusal
-from shop.wallet.models import Currency
-
-# Rows that a list counts and pages through. Older ones are found by search and filters.
-MOST_ROWS = 5_000
-
-
-def yuan(fen: int) -> str:
-    """`fen` as yuan with two decimals; integer arithmetic only."""
-    whole, rest = divmod(abs(fen), 100)
-    return f"{'-' if fen < 0 else ''}{whole}.{rest:02d}"
-
-
-def money(fen: int) -> str:
-    """An amount as operators read it: in yuan, and in the fen that the shop counts in."""
-    return gettext("¥%(yuan)s (%(fen)s fen)") % {"yuan": yuan(fen), "fen": fen}
-
-
-def amount(of: int, currency: str) -> str:
-    """So much of a wallet's currency, as operators read it."""
-    if currency == Currency.CNY:
-        return money(of)
-    return ngettext("%(count)d point", "%(count)d points", of) % {"count": of}
-
-
-def money_column(field: str, label: "str | Promise") -> Callable[[Any], str]:
-    """A column, or a fact of a detail page, that shows the amount in `field`."""
-
-    @admin.display(description=label)
-    def column(row: Any) -> str:
-        fen = getattr(row, field)
-        return "-" if fen is None else money(fen)
-
-    column.__name__ = field.removesuffix("_fen")
-    return column
-
-
-class NewestRows(Paginator):  # type: ignore[type-arg]  # not generic at run time
-    """Pages through the first MOST_ROWS rows, and counts no further than that."""
-
-    @cached_property
-    def count(self) -> int:
-        return self.object_list.values("pk")[:MOST_ROWS].count()
-
-
-class NewestFirst(ChangeList):
-    """Ignores `?o=`: any other order of a huge table is a sort of all of it."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
-        return ["-pk"]
-
-
-class FactsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Read-only pages of a model that services alone write."""
-
-    ordering = ("-pk",)
-    sortable_by = ()
-    list_per_page = 50
-    list_max_show_all = 0
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # a facet is a COUNT
-    paginator = NewestRows
-    # Foreign keys that the list shows: read afterwards, for the page's rows. A join lets MariaDB
-    # start at the other table, and then sort this one whole.
-    list_select_related = ()
-    list_prefetch: Sequence[str] = ()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related(*self.list_prefetch)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether this operator may use the actions: Django's "change" permission, since nothing
-        else is changed."""
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_view_permission(request, obj) or self.has_operate_permission(request)
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return NewestFirst
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
-        return (self.found(queryset, term) if term else queryset), False
-
-    def found(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        """Those of `rows` that `term` names exactly, through an index."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +47,11 @@ class Step:
 class Table:
     """What a fact's page shows beside the fact's own columns."""
 
-    title: str
-    headings: Sequence[str]
+    title: "str | Promise"
+    headings: Sequence["str | Promise"]
     rows: Sequence[Sequence[Any]]
+    # What is said where there are no rows.
+    empty: "str | Promise" = ""
 
 
 class SteppedAdmin(FactsAdmin):
@@ -260,9 +158,9 @@ class SteppedAdmin(FactsAdmin):
                 "title": title,
                 "about": about,
                 "fact": fact,
-                "fact_title": fact and self.title_of(fact),
+                "original": fact,
                 "standing": fact and self.standing(fact),
-                "form": form,
+                "form": dressed(form),
             },
         )
 
@@ -321,7 +219,7 @@ class PlannedAdmin(SteppedAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Django's own."""
-        return admin.ModelAdmin.has_add_permission(self, request)
+        return ModelAdmin.has_add_permission(self, request)
 
     def add_view(
         self,
@@ -346,23 +244,6 @@ class PlannedAdmin(SteppedAdmin):
         return self.form_page(request, form, title=self.plan_title)
 
 
-class GivenUpFilter(admin.SimpleListFilter):
-    """What the drain gave up, until an operator tries it again or drops it."""
-
-    title = gettext_lazy("to look after")
-    parameter_name = "look"
-
-    def given_up(self) -> Q:
-        """Which rows, through an index."""
-        raise NotImplementedError
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("failed", gettext_lazy("failed of an error of ours"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(self.given_up()) if self.value() == "failed" else queryset
-
-
 def faults_of(refusal: Refusal) -> list[dict[str, str]]:
     """What is wrong, each with its `field` ("" for none) and `message`."""
     said = [{"field": "", "message": str(refusal.detail)}]
@@ -373,10 +254,3 @@ def explain(form: forms.Form, refusal: Refusal) -> None:
     """Puts each fault at its field of the form, or above all of them."""
     for fault in faults_of(refusal):
         form.add_error(fault["field"] if fault["field"] in form.fields else None, fault["message"])
-
-
-def ticked(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-    """The rows whose boxes are ticked, oldest first: an action on "all that match" would be one on
-    a table without bound."""
-    chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
-    return rows.filter(pk__in=chosen).order_by("pk")

@@ -1,0 +1,1 @@
+"""What the operators' console is made of, whatever a page is about."""
