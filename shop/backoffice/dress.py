@@ -1,7 +1,9 @@
 """Forms that no model made, in the console's clothes: django-unfold dresses those of models."""
 
 from django import forms
+from django.forms.utils import pretty_name
 from django.forms.widgets import Input
+from django.utils.text import capfirst
 from unfold.widgets import (
     CHECKBOX_CLASSES,
     FILE_CLASSES,
@@ -23,7 +25,8 @@ CLOTHES: tuple[tuple[type[forms.Widget], list[str]], ...] = (
 
 def dressed(form: forms.BaseForm) -> forms.BaseForm:
     """The same form, whose widgets look like the rest of the console."""
-    for field in form.fields.values():
+    for name, field in form.fields.items():
+        field.label = capfirst(field.label or pretty_name(name))
         for kind, classes in CLOTHES:
             if isinstance(field.widget, kind):
                 field.widget.attrs["class"] = " ".join(classes)

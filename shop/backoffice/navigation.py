@@ -7,6 +7,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 # Job -> its lists, each with the symbol beside it (a name of Google's Material Symbols).
@@ -67,7 +68,7 @@ def _items(request: HttpRequest, lists: tuple[tuple[str, str], ...]) -> Iterator
         pages = admin.site.get_model_admin(apps.get_model(label))
         if pages.has_view_permission(request):
             yield {
-                "title": str(pages.opts.verbose_name_plural).capitalize(),
+                "title": capfirst(pages.opts.verbose_name_plural),
                 "icon": icon,
                 "link": reverse(f"admin:{label.replace('.', '_')}_changelist"),
             }

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -34,7 +34,7 @@ MOST_POSTINGS = 500
 
 
 @admin.register(Account)
-class AccountAdmin(FactsAdmin):
+class AccountAdmin(SteppedAdmin):
     """Found by the whole user name; the house's by the filter."""
 
     list_display = ("id", "owner", "currency", "balance_shown")
@@ -47,6 +47,12 @@ class AccountAdmin(FactsAdmin):
 
     def found(self, rows: QuerySet[Account], term: str) -> QuerySet[Account]:
         return rows.filter(user__username=term)
+
+    def title_of(self, fact: Account) -> str:
+        return f"{self.owner(fact)} ({fact.get_currency_display()})"
+
+    def links(self, request: HttpRequest, fact: Account) -> list[tuple[Any, str]]:
+        return [(_("Postings"), reverse("admin:wallet_account_postings", args=[fact.pk]))]
 
     @admin.display(description=_("owner"))
     def owner(self, account: Account) -> str:
@@ -93,7 +99,7 @@ class AccountAdmin(FactsAdmin):
                 "opts": self.opts,
                 "title": _("Postings"),
                 "original": account,
-                "standing": f"{self.owner(account)} ({account.get_currency_display()})",
+                "standing": self.title_of(account),
                 "rows": found,
                 "table": _postings_table(account, found),
                 "oldest": found[-1].pk if found else None,
