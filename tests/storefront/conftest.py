@@ -1,99 +1,29 @@
-"""A real Chromium that looks at a real server, and Node for what needs no page.
-
-Once is enough: to a browser it makes no difference which database is behind (tests/kit/marks.py).
-"""
+"""A shopper's browser; Node, where there is no page, is started by its tests."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Page,
-    expect,
-    sync_playwright,
-)
 from pytest_django.live_server_helper import LiveServer
 
-from deploy.local import packages
 from shop.accounts.models import User
 from shop.accounts.services import session_of
 from tests.factories import make_address, make_user
+from tests.kit.browser import Visit, browse, chromium
 
-# However busy the machine is; what is there is seen at once.
-PATIENCE_MS = 30_000
-PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    """Skips what needs Chromium where there is none; `make test` installs it if it can."""
-    if missing := packages.CHROMIUM.missing():
-        pytest.skip(f"{packages.CHROMIUM.what}: not found: {', '.join(missing)}")
-    # Playwright keeps an event loop in this thread; what the tests ask of the database they ask
-    # outside it, which Django can't see.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=packages.find("chromium"),
-                # Root has no sandbox, and small machines little shared memory.
-                args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
-            )
-            expect.set_options(timeout=PATIENCE_MS)
-            yield browser
-            browser.close()
-    finally:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-class Visit:
-    """One browser of one person, who may have several tabs; what goes wrong in it is kept."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.context = context
-        self.url = url
-        self.faults: list[str] = []
-
-    def tab(self, path: str = "/") -> Page:
-        """A tab that shows this page of the shop."""
-        page = self.context.new_page()
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.goto(f"{self.url}/#{path}")
-        page.locator("main[aria-busy]").wait_for(state="detached")
-        return page
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        # Chromium reports every refusal of the API as an error of its own.
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            self.faults.append(message.text)
+__all__ = ["browse", "chromium"]
 
 
 @pytest.fixture
-def visit(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..., Visit]]:
-    """Opens browsers: `visit()`, `visit(user)` for one that is logged in, `locale="zh-CN"`. No page
-    may have had a fault of its own when the test ends."""
-    visits: list[Visit] = []
+def visit(browse: Callable[..., Visit], live_server: LiveServer) -> Callable[..., Visit]:
+    """Opens browsers: `visit()`, `visit(user)` for one that is logged in, `locale="zh-CN"`."""
 
-    def open_one(user: User | None = None, *, locale: str = "en-GB", **options: Any) -> Visit:
+    def open_one(user: User | None = None, **options: Any) -> Visit:
         kept = {"origin": live_server.url, "localStorage": kept_of(user) if user else []}
-        context = chromium.new_context(
-            viewport=PHONE, locale=locale, storage_state={"origins": [kept]}, **options
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        visits.append(Visit(context, live_server.url))
-        return visits[-1]
+        return browse(storage_state={"origins": [kept]}, **options)
 
-    yield open_one
-    faults = [fault for one in visits for fault in one.faults]
-    for one in visits:
-        one.context.close()
-    assert faults == []
+    return open_one
 
 
 def kept_of(user: User) -> list[dict[str, str]]:

@@ -2,10 +2,8 @@
 out, nothing that reaches over the edge, all of it without a mouse; and nothing that should not."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect
 
-from deploy.local.processes import VAR
 from lottery.packets.services import PacketPlan, packet_send
 from shop.api.idempotency import RequestKey
 from tests.factories import (
@@ -19,14 +17,11 @@ from tests.factories import (
     place_in,
     top_up,
 )
+from tests.kit.browser import SCREENSHOTS, beyond_its_edge, serious_faults
 from tests.kit.marks import once
 from tests.kit.periods import draw, settle
 
 pytestmark = [once, pytest.mark.django_db(transaction=True)]
-
-SERIOUS = ("serious", "critical")
-# To look at; written anew each time.
-SCREENSHOTS = VAR / "screenshots"
 
 
 @pytest.fixture
@@ -60,12 +55,6 @@ def shown(path):
     return "-".join([*names, "one"] if path.count("/") > len(names) > 0 else names) or "home"
 
 
-def faults(page):
-    """The serious ones of axe-core, which the page has, each with the first element that has it."""
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS]
-
-
 @pytest.mark.parametrize(
     ("locale", "mode", "width"), [("en-GB", "light", 390), ("zh-CN", "dark", 1280)]
 )
@@ -73,15 +62,14 @@ def test_no_page_keeps_anybody_out(visit, buyer, pages, locale, mode, width):
     browser = visit(buyer, locale=locale, color_scheme=mode, reduced_motion="reduce")
     page = browser.tab("/")
     page.set_viewport_size({"width": width, "height": 844})
-    page.evaluate(Axe().axe_script)
     expect(page.locator("html")).to_have_attribute("lang", "en" if locale == "en-GB" else "zh-Hans")
 
     for path in pages:
         page.evaluate("path => { location.hash = path }", path)
         expect(page.locator("body")).to_have_attribute("data-shown", path)
 
-        assert (path, faults(page)) == (path, [])
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        assert (path, serious_faults(page)) == (path, [])
+        assert beyond_its_edge(page) <= 0, path
         page.screenshot(path=SCREENSHOTS / f"{locale[:2]}-{width}" / f"{shown(path)}.png")
 
 

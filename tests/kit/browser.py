@@ -1,0 +1,112 @@
+"""A real Chromium that looks at a real server, as fixtures: a folder that needs it imports them.
+
+Once is enough: to a browser it makes no difference which database is behind (tests/kit/marks.py).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
+from pytest_django.live_server_helper import LiveServer
+
+from deploy.local import packages
+from deploy.local.processes import VAR
+
+# However busy the machine is; what is there is seen at once.
+PATIENCE_MS = 60_000
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+# Pages to look at; written anew each time.
+SCREENSHOTS = VAR / "screenshots"
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Skips what needs Chromium where there is none; `make test` installs it if it can."""
+    if missing := packages.CHROMIUM.missing():
+        pytest.skip(f"{packages.CHROMIUM.what}: not found: {', '.join(missing)}")
+    # Playwright keeps an event loop in this thread; what the tests ask of the database they ask
+    # outside it, which Django can't see.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=packages.find("chromium"),
+                # Root has no sandbox, and small machines little shared memory.
+                args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+            )
+            expect.set_options(timeout=PATIENCE_MS)
+            yield browser
+            browser.close()
+    finally:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+class Visit:
+    """One browser of one person, who may have several tabs; what goes wrong in it is kept."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context = context
+        self.url = url
+        self.faults: list[str] = []
+
+    def page(self, path: str) -> Page:
+        """A tab that shows what is at this address."""
+        page = self.context.new_page()
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.goto(f"{self.url}{path}")
+        return page
+
+    def tab(self, path: str = "/") -> Page:
+        """A tab that shows this page of the storefront."""
+        page = self.page(f"/#{path}")
+        page.locator("main[aria-busy]").wait_for(state="detached")
+        return page
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # Chromium reports every refusal of the API as an error of its own.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.faults.append(message.text)
+
+
+@pytest.fixture
+def browse(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..., Visit]]:
+    """Opens browsers, which are Playwright's contexts with these options. No page may have had a
+    fault of its own when the test ends."""
+    visits: list[Visit] = []
+
+    def open_one(*, locale: str = "en-GB", **options: Any) -> Visit:
+        context = chromium.new_context(locale=locale, **{"viewport": PHONE} | options)
+        context.set_default_timeout(PATIENCE_MS)
+        visits.append(Visit(context, live_server.url))
+        return visits[-1]
+
+    yield open_one
+    faults = [fault for one in visits for fault in one.faults]
+    for one in visits:
+        one.context.close()
+    assert faults == []
+
+
+def serious_faults(page: Page) -> list[tuple[str, str]]:
+    """The serious ones of axe-core, which the page has, each with the first element that has it."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS]
+
+
+def beyond_its_edge(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
