@@ -64,11 +64,13 @@ class StockColumns:
         if not sku.pk:
             return "-"
         return format_html(
-            '<a href="{}">{}</a> &middot; <a href="{}">{}</a>',
+            '<a href="{}">{}</a> &middot; <a href="{}">{}</a> &middot; <a href="{}">{}</a>',
             reverse("admin:goods_sku_adjust", args=[sku.pk]),
             gettext("adjust stock"),
             reverse("admin:goods_sku_movements", args=[sku.pk]),
             gettext("movements"),
+            reverse("admin:sales_flashsale_add", query={"sku": sku.code}),
+            gettext("flash sale"),
         )
 
 

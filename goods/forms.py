@@ -3,6 +3,8 @@
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from goods import selectors
@@ -46,6 +48,25 @@ class SkuFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
                     _("%(code)s was sold or its stock moved: put it off the shelf instead."),
                     params={"code": form.instance.code},
                 )
+
+
+class SkuCodeInput(forms.TextInput):
+    """A code that may be typed, or chosen from the newest SKUs on the shelf."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        offered = f"{name}-offered"
+        field = super().render(name, value, {**(attrs or {}), "list": offered}, renderer)
+        options = format_html_join(
+            "",
+            '<option value="{}">{}</option>',
+            ((sku.code, f"{sku.goods} {sku.spec}") for sku in selectors.skus_offered()),
+        )
+        return format_html('{}<datalist id="{}">{}</datalist>', field, offered, options)
+
+
+def sku_code_field(**options: Any) -> forms.CharField:
+    """A SKU, named by its code; `sku_of_code` finds it."""
+    return forms.CharField(label=_("SKU code"), max_length=64, widget=SkuCodeInput, **options)
 
 
 def sku_of_code(code: str) -> Sku:

@@ -63,6 +63,11 @@ def sku_has_history(sku: Sku) -> bool:
     return PoolMovement.objects.filter(pool_id=sku.pool_id).exists()
 
 
+def skus_offered(size: int = 200) -> list[Sku]:
+    """The newest SKUs on the shelf, with their goods, for an operator to choose from."""
+    return list(Sku.objects.filter(on_shelf=True).select_related("goods").order_by("-pk")[:size])
+
+
 def movements_page(sku: Sku, *, before: int | None = None, size: int = 100) -> list[PoolMovement]:
     """Its latest movements, newest first, older than the one with the id `before`.
 

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from goods.forms import sku_of_code
+from goods.forms import sku_code_field, sku_of_code
 from goods.models import Sku
 from lottery.beacons import CHOICES
 from lottery.models import Scheme
@@ -31,9 +31,7 @@ class OpenForm(PoolPlanForm):
         required=False,
         help_text=_("Its address. Empty: that of the SKU's goods."),
     )
-    sku = forms.CharField(
-        label=_("SKU code"),
-        max_length=64,
+    sku = sku_code_field(
         required=False,
         help_text=_("A unit of it leaves the stock at once, for whoever wins. Empty: no SKU."),
     )

@@ -8,7 +8,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from goods.forms import sku_of_code
+from goods.forms import sku_code_field, sku_of_code
 from goods.models import Sku
 from goods.sales.models import Protection
 from goods.sales.services import MAX_PRICE_FEN, SalePlan
@@ -33,13 +33,14 @@ def _number(label: Any, *, help_text: Any) -> forms.IntegerField:
 class ScheduleForm(PoolPlanForm):
     """The terms of a sale to be."""
 
-    sku = forms.CharField(
-        label=_("SKU code"),
-        max_length=64,
+    sku = sku_code_field(
         help_text=_("Its units leave the SKU's stock at once and wait for the sale."),
     )
     price_fen = forms.IntegerField(
-        label=_("sale price (fen)"), min_value=0, max_value=MAX_PRICE_FEN
+        label=_("sale price (fen)"),
+        min_value=0,
+        max_value=MAX_PRICE_FEN,
+        help_text=_("100 fen are ¥1."),
     )
     total = forms.IntegerField(label=_("allotment"), min_value=1, max_value=MAX_UNITS)
     starts_at = moment_field(label=_("starts at"), initial=next_hour)

@@ -230,7 +230,10 @@ class PlannedAdmin(SteppedAdmin):
         """The page that begins a fact."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = self.plan_form(request.POST if request.method == "POST" else None)
+        # What a link to this page already knows stands in the form when it opens.
+        form = self.plan_form(
+            request.POST if request.method == "POST" else None, initial=request.GET.dict()
+        )
         if form.is_valid():
             try:
                 fact = self.begin(form, request.user)

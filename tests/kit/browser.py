@@ -3,12 +3,15 @@
 Once is enough: to a browser it makes no difference which database is behind (tests/kit/marks.py).
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -21,6 +24,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from deploy.local import packages
 from deploy.local.processes import VAR
+from shop.accounts.models import User
+from shop.accounts.services import session_of
+from tests.factories import make_address, make_user
 
 # However busy the machine is; what is there is seen at once.
 PATIENCE_MS = 60_000
@@ -97,6 +103,50 @@ def browse(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[...,
     for one in visits:
         one.context.close()
     assert faults == []
+
+
+@pytest.fixture
+def visit(browse: Callable[..., Visit], live_server: LiveServer) -> Callable[..., Visit]:
+    """Opens browsers: `visit()`, `visit(user)` for one that is logged in, `locale="zh-CN"`."""
+
+    def open_one(user: User | None = None, **options: Any) -> Visit:
+        kept = {"origin": live_server.url, "localStorage": kept_of(user) if user else []}
+        return browse(storage_state={"origins": [kept]}, **options)
+
+    return open_one
+
+
+def kept_of(user: User) -> list[dict[str, str]]:
+    """What a browser keeps of somebody who has logged in there."""
+    session = session_of(user)
+    named = {"id": user.pk, "username": user.username, "nickname": user.nickname}
+    kept = {"access": session.access, "refresh": session.refresh, "user": named}
+    return [{"name": "scarce/session", "value": json.dumps(kept)}]
+
+
+@pytest.fixture
+def buyer(transactional_db: None) -> User:
+    """A shopper with an address."""
+    user = make_user("buyer")
+    make_address(user)
+    return user
+
+
+@pytest.fixture
+def console(browse: Callable[..., Visit], live_server: LiveServer) -> Callable[..., Visit]:
+    """Opens browsers in which this operator is logged in, as wide as a desk's unless told."""
+
+    def open_one(operator: User, **options: object) -> Visit:
+        client = Client()
+        client.force_login(operator)
+        visit = browse(**{"viewport": DESK} | options)
+        kept = client.cookies[settings.SESSION_COOKIE_NAME].value
+        visit.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": kept, "url": live_server.url}]
+        )
+        return visit
+
+    return open_one
 
 
 def serious_faults(page: Page) -> list[tuple[str, str]]:
