@@ -1,14 +1,15 @@
 """Named places where a crash or a delay would hurt, so that tests can make it happen there.
 
 `FAILPOINT=name:action[,name:action]` in the environment arms them; actions are `kill` (SIGKILL to
-this process), `raise` (RuntimeError) and a number (sleep that many milliseconds). Inert unless the
-settings allow it, which production never does.
+this process), `raise` (RuntimeError) and the path of a file (stay for as long as it is there, at
+most 20 seconds). Inert unless the settings allow it, which production never does.
 """
 
 import os
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from django.conf import settings
 
@@ -29,6 +30,8 @@ NAMES = {
     "notice.sent": "a channel has taken a notice, we have not written it down",
     "sandbox.succeed.after": "the sandbox holds the money, its notification is not sent",
 }
+# Somebody else may have to come past before what the file waits for can happen.
+MOST_SECONDS = 20.0
 
 
 def parse(text: str) -> Mapping[str, str]:
@@ -54,4 +57,6 @@ def failpoint(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if action == "raise":
         raise RuntimeError(f"fail point {name}")
-    time.sleep(int(action) / 1000)
+    leave_at = time.monotonic() + MOST_SECONDS
+    while Path(action).exists() and time.monotonic() < leave_at:
+        time.sleep(0.02)

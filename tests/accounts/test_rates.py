@@ -1,6 +1,7 @@
 """Windows that count exactly, however the attempts come."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,15 @@ from tests.factories import make_user
 from tests.kit.barrier import race
 
 WRONG = "wrong horse"
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what `age` does: how slow this machine is tells on no window."""
+    now = timezone.now()
+    monkeypatch.setattr(rates, "timezone", SimpleNamespace(now=lambda: now))
+
+
 LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
 
 

@@ -60,7 +60,7 @@ def starts_in_production(folder: Path, variables: dict[str, str]) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
 
 

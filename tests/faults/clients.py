@@ -26,7 +26,7 @@ from shop.accounts.models import User
 from tests.kit.clientlog import ClientLog
 from tests.kit.offers import Scarce, offer_of
 
-TIMEOUT_SECONDS = 15
+TIMEOUT_SECONDS = 60
 # No answer at all.
 CUT = "cut"
 NOTHING_KNOWN = {CUT, "unavailable", "request_in_progress"}
@@ -151,7 +151,7 @@ def agreement(log: ClientLog, asked: Iterable[Scarce]) -> list[str]:
     return log.disagreements(stored)
 
 
-def at_once(work: Sequence[Callable[[], Reply]], *, seconds: float = 60) -> list[Reply]:
+def at_once(work: Sequence[Callable[[], Reply]], *, seconds: float = 240) -> list[Reply]:
     """All of them at one moment; their replies in the same order."""
     start = threading.Barrier(len(work))
 
@@ -188,7 +188,7 @@ class Storm:
         return codes
 
     @contextmanager
-    def raging(self, *, seconds: float = 120) -> Iterator[None]:
+    def raging(self, *, seconds: float = 300) -> Iterator[None]:
         """Inside, the clients buy; when it ends, each has had the answer it was waiting for."""
         with ThreadPoolExecutor(len(self._clients)) as threads:
             running: list[Future[None]] = [

@@ -4,7 +4,6 @@ settled: each pending order is settled once, within seconds, and nothing waits f
 import os
 import random
 import signal
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -21,7 +20,7 @@ from shop.accounts.models import User
 from shop.pools.tasks import drain
 from tests.faults.clients import Client, Reply, agreement, at_once
 from tests.faults.sales import assert_sold, sale_of, states
-from tests.faults.shop import REAL_PROCESSES, Shop, children_of, wait_until
+from tests.faults.shop import HEAL_SECONDS, REAL_PROCESSES, Shop, children_of, wait_until
 from tests.kit.clientlog import ClientLog
 from tests.kit.hows import SEED, How, hows, make_users
 
@@ -31,10 +30,6 @@ Clients = Callable[..., Client]
 
 BEFORE = ("drain.before", "drain.settled", "commit.before")
 AFTER = ("commit.after", "drain.after")
-# Long enough to be killed in; a worker starts anew with it.
-STAY_MS = 1_500
-# A worker needs some of them to start.
-SOON_SECONDS = 20
 
 
 def deaths() -> list[object]:
@@ -58,16 +53,13 @@ def waits(sale: FlashSale) -> int:
     return Order.objects.filter(queue_id=sale.queue_id).count()
 
 
-def silence(broker: Redis) -> None:
-    """Takes away what bells have said, until they say no more: a delayed ring comes a quarter of a
-    second after the one before."""
-    wait_until(lambda: broker.llen("drains"), "a bell has rung", seconds=10)
-    quiet_since = time.monotonic()
-    while time.monotonic() - quiet_since < 1.0:
-        if broker.llen("drains"):
-            broker.delete("drains")
-            quiet_since = time.monotonic()
+def silence(shop: Shop) -> None:
+    """Takes away what bells have said. With the web processes go the rings that they delay."""
+    broker = Redis.from_url(shop.env["REDIS_URL"])
+    wait_until(lambda: broker.llen("drains"), "a bell has rung", seconds=HEAL_SECONDS)
+    shop.web.kill()
     broker.flushdb()
+    shop.start_web()
 
 
 def is_in_hand(sale: FlashSale) -> bool:
@@ -89,19 +81,20 @@ def test_a_death_over_a_drain_settles_each_order_once(
 ) -> None:
     sale = sale_of(How("queued", "optimistic", gated), stock=20, per_user_limit=1)
 
-    with shop.another_worker(FAILPOINT=f"{point}:{STAY_MS}") as worker:
+    with shop.a_worker_that_stays_at(point) as worker:
         replies = buy_all(client_of, make_users(30), sale)
         reached = is_in_hand if point in BEFORE else is_settled
-        wait_until(lambda: reached(sale), f"a drain at {point}", seconds=SOON_SECONDS)
+        wait_until(lambda: reached(sale), f"a drain at {point}", seconds=HEAL_SECONDS)
         if who == "child":
             for child in children_of(worker):
                 os.kill(child, signal.SIGKILL)
-            took = wait_until(lambda: not waits(sale), "all settled", seconds=SOON_SECONDS)
+            shop.let_go()
+            took = wait_until(lambda: not waits(sale), "all settled", seconds=HEAL_SECONDS)
             assert worker.exit_code() is None
         else:
             worker.kill()
             shop.worker.start()
-            took = wait_until(lambda: not waits(sale), "all settled", seconds=SOON_SECONDS)
+            took = wait_until(lambda: not waits(sale), "all settled", seconds=HEAL_SECONDS)
     print(f"settled {took:.1f} s after the death")
 
     stored = sum(not reply.code for reply in replies)
@@ -121,18 +114,17 @@ def test_an_order_whose_bell_nobody_hears_is_found_by_beat(
     unheard, heard = sale_of(how, stock=5), sale_of(how, stock=5)
     shop.worker.kill()
     shop.beat.kill()
-    broker = Redis.from_url(shop.env["REDIS_URL"])
     buy_all(client_of, make_users(8), unheard)
-    silence(broker)
+    silence(shop)
 
     # Without beat: a worker that works does not find them.
     shop.worker.start()
     buy_all(client_of, make_users(1), heard)
-    wait_until(lambda: not waits(heard), "the heard bell is answered", seconds=SOON_SECONDS)
+    wait_until(lambda: not waits(heard), "the heard bell is answered", seconds=HEAL_SECONDS)
     assert waits(unheard)
 
     shop.beat.start()
-    took = wait_until(lambda: not waits(unheard), "beat has rung", seconds=SOON_SECONDS)
+    took = wait_until(lambda: not waits(unheard), "beat has rung", seconds=HEAL_SECONDS)
     print(f"found {took:.1f} s after the start of beat")
     assert states(unheard)["unpaid"] == 5
     assert_sold(unheard, units=5, of=5)
@@ -151,7 +143,7 @@ def test_a_bell_that_is_heard_40_times_in_parallel_has_one_effect(
             drain.apply_async((sale.queue_id,), connection=broker)
 
     shop.worker.start()
-    wait_until(lambda: not waits(sale), "all settled", seconds=SOON_SECONDS)
+    wait_until(lambda: not waits(sale), "all settled", seconds=HEAL_SECONDS)
 
     assert states(sale)["unpaid"] == 20
     assert OrderMove.objects.filter(order__sale=sale).count() == sum(
@@ -177,9 +169,9 @@ def test_an_order_that_can_never_be_settled_is_given_up_and_holds_up_nobody(
     shop.worker.start()
     others = Order.objects.filter(sale=sale).exclude(pk=cursed.pk)
     settled = others.filter(status="unpaid")
-    took = wait_until(lambda: settled.count() == 11, "the others settled", seconds=SOON_SECONDS)
+    took = wait_until(lambda: settled.count() == 11, "the others settled", seconds=HEAL_SECONDS)
     print(f"the others were settled after {took:.1f} s")
-    took = wait_until(lambda: not waits(sale), "it is given up", seconds=SOON_SECONDS)
+    took = wait_until(lambda: not waits(sale), "it is given up", seconds=HEAL_SECONDS)
     print(f"it was given up {took:.1f} s later")
 
     cursed.refresh_from_db()

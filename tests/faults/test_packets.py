@@ -19,7 +19,7 @@ from lottery.packets.selectors import packet_terms
 from shop.pools.audit import audit
 from shop.pools.models import PoolMovement
 from tests.faults.clients import Client, Reply, at_once
-from tests.faults.shop import REAL_PROCESSES, Shop, children_of, wait_until
+from tests.faults.shop import HEAL_SECONDS, REAL_PROCESSES, Shop, children_of, wait_until
 from tests.kit.hows import make_users
 from tests.kit.packets import amounts, got, make_packet
 from tests.kit.units import counters
@@ -29,10 +29,8 @@ pytestmark = REAL_PROCESSES
 
 Clients = Callable[..., Client]
 
-# Where a drain, or an end, stays long enough to be killed in.
+# Where a drain stays until it is killed.
 IN_THE_DRAIN = ("drain.before", "drain.settled", "commit.before")
-STAY_MS = 1_500
-SOON_SECONDS = 20
 
 
 def in_hand(rows: QuerySet[Packet] | QuerySet[Grab]) -> bool:
@@ -55,14 +53,14 @@ def test_a_worker_that_dies_over_grabs_settles_each_once_in_the_end(
     packet = make_packet(total_fen=1_000, slots=20)
     waiting = Grab.objects.filter(packet=packet, status="pending")
 
-    with shop.another_worker(FAILPOINT=f"{dice.choice(IN_THE_DRAIN)}:{STAY_MS}") as worker:
+    with shop.a_worker_that_stays_at(dice.choice(IN_THE_DRAIN)) as worker:
         replies = grab_all(client_of, packet, 30)
-        wait_until(lambda: in_hand(waiting), "a drain has grabs in hand", seconds=SOON_SECONDS)
+        wait_until(lambda: in_hand(waiting), "a drain has grabs in hand", seconds=HEAL_SECONDS)
         for child in children_of(worker):
             os.kill(child, signal.SIGKILL)
         worker.kill()
         shop.worker.start()
-        took = wait_until(lambda: not waiting.exists(), "all settled", seconds=SOON_SECONDS)
+        took = wait_until(lambda: not waiting.exists(), "all settled", seconds=HEAL_SECONDS)
     print(f"settled {took:.1f} s after the death")
 
     accepted = [reply for reply in replies if reply.status == 202]
@@ -92,27 +90,31 @@ def test_a_worker_that_dies_over_the_end_gives_back_once_in_the_end(
         assert [reply.status for reply in grab_all(client_of, packet, 2)] == [200, 200]
     mine = Packet.objects.filter(pk__in=[packet.pk for packet in packets])
 
-    action = "kill" if point == "pool.end" else str(STAY_MS)
-    with shop.another_worker(FAILPOINT=f"{point}:{action}") as worker:
-        wait_until(lambda: len(children_of(worker)) >= 2, "it works", seconds=SOON_SECONDS)
+    dies = point == "pool.end"
+    with (
+        shop.another_worker(FAILPOINT=f"{point}:kill")
+        if dies
+        else shop.a_worker_that_stays_at(point)
+    ) as worker:
+        wait_until(lambda: len(children_of(worker)) >= 2, "it works", seconds=HEAL_SECONDS)
         first = children_of(worker)
         mine.update(expires_at=Now() - timedelta(seconds=1))
         late = [grab_all(client_of, packet, 2) for packet in packets]
-        if action == "kill":
+        if dies:
             wait_until(
                 lambda: not set(first) <= set(children_of(worker)),
                 "a child has died over an end",
-                seconds=SOON_SECONDS,
+                seconds=HEAL_SECONDS,
             )
         else:
-            wait_until(lambda: in_hand(mine), "an end has a packet in hand", seconds=SOON_SECONDS)
+            wait_until(lambda: in_hand(mine), "an end has a packet in hand", seconds=HEAL_SECONDS)
             for child in children_of(worker):
                 os.kill(child, signal.SIGKILL)
         worker.kill()
         left = mine.filter(ended_at=None)
         assert left.exists()
         shop.worker.start()
-        took = wait_until(lambda: not left.exists(), "all have ended", seconds=SOON_SECONDS)
+        took = wait_until(lambda: not left.exists(), "all have ended", seconds=HEAL_SECONDS)
     print(f"ended {took:.1f} s after the death")
 
     assert {reply.code for replies in late for reply in replies} == {"ended"}

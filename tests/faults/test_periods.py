@@ -26,7 +26,7 @@ from shop.pools.audit import audit
 from shop.wallet.models import Transaction
 from tests.factories import enter, make_sku
 from tests.faults.clients import Client, Reply, agreement
-from tests.faults.shop import REAL_PROCESSES, Shop, children_of, wait_until
+from tests.faults.shop import HEAL_SECONDS, REAL_PROCESSES, Shop, children_of, wait_until
 from tests.kit.barrier import race
 from tests.kit.clientlog import ClientLog
 from tests.kit.hows import SEED, How
@@ -43,17 +43,14 @@ from tests.kit.periods import (
 )
 from tests.kit.units import counters
 
-pytestmark = [*REAL_PROCESSES, pytest.mark.timeout(600)]
+pytestmark = [*REAL_PROCESSES, pytest.mark.timeout(1800)]
 
 Clients = Callable[..., Client]
 
 BEFORE = ("drain.before", "drain.settled", "commit.before")
 AFTER = ("commit.after", "drain.after")
-# Long enough to be killed in; a worker starts anew with it.
-STAY_MS = 1_500
-SOON_SECONDS = 30
 # The round of the shop's own beacon comes five seconds after the close.
-DRAW_SECONDS = 60
+DRAW_SECONDS = HEAL_SECONDS
 AT_ONCE = 50
 
 
@@ -71,7 +68,7 @@ def status_of(period: Period) -> str:
 def buy_all(work: Sequence[Callable[[], Reply]]) -> list[Reply]:
     """All of them, so many at a time."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        return [one.result(120) for one in [threads.submit(buy) for buy in work]]
+        return [one.result(300) for one in [threads.submit(buy) for buy in work]]
 
 
 def buy_over_a_death(
@@ -86,15 +83,15 @@ def buy_over_a_death(
         return in_hand(pending) if point in BEFORE else settled.count() > before
 
     with ThreadPoolExecutor(1) as background:
-        with shop.another_worker(FAILPOINT=f"{point}:{STAY_MS}") as worker:
-            wait_until(lambda: children_of(worker), "the worker works", seconds=SOON_SECONDS)
+        with shop.a_worker_that_stays_at(point) as worker:
+            wait_until(lambda: children_of(worker), "the worker works", seconds=HEAL_SECONDS)
             buying = background.submit(buy_all, work)
-            wait_until(reached, f"a drain at {point}", seconds=SOON_SECONDS)
+            wait_until(reached, f"a drain at {point}", seconds=HEAL_SECONDS)
             for child in children_of(worker):
                 os.kill(child, signal.SIGKILL)
             worker.kill()
-        replies = buying.result(120)
-    took = wait_until(lambda: not pending.exists(), "all settled", seconds=SOON_SECONDS)
+        replies = buying.result(300)
+    took = wait_until(lambda: not pending.exists(), "all settled", seconds=HEAL_SECONDS)
     print(f"{point}: settled {took:.1f} s after the death")
     return replies
 
@@ -243,7 +240,7 @@ def test_whoever_dies_between_two_batches_of_returns_each_entry_is_paid_back_onc
 
     with dying(shop, "commit.after") as deaths:
         wait_until(lambda: deaths() and refunded.exists(), "a batch", seconds=DRAW_SECONDS)
-    wait_until(lambda: refunded.count() == 520, "all is returned", seconds=SOON_SECONDS)
+    wait_until(lambda: refunded.count() == 520, "all is returned", seconds=HEAL_SECONDS)
 
     assert outcomes(period) == {"refunded": 520}
     back = Transaction.objects.filter(reference__startswith=f"period-{period.pk}-back-")

@@ -18,7 +18,7 @@ from orders.models import Order
 from shop.accounts.models import User
 from tests.faults.clients import CUT, Client, Reply, access_of, agreement, at_once
 from tests.faults.sales import assert_sold, sale_of
-from tests.faults.shop import REAL_PROCESSES, Shop, wait_until
+from tests.faults.shop import HEAL_SECONDS, REAL_PROCESSES, Shop, wait_until
 from tests.kit.clientlog import ClientLog
 from tests.kit.hows import EVERY, How, hows, in_step, make_users
 from tests.kit.offers import Scarce, offer_of
@@ -170,7 +170,7 @@ def test_a_request_whose_answer_was_lost_is_answered_again(
     log.sends(f"{user.pk} k")
     with sent(shop.port, post(user, sale, key="k")):
         stored = Order.objects.filter(sale=sale)
-        wait_until(stored.exists, "it is stored", seconds=10)
+        wait_until(stored.exists, "it is stored", seconds=HEAL_SECONDS)
     shop.comes_to_rest(sale)
 
     others = [client_of(other).buy(sale).code]
@@ -211,7 +211,7 @@ def post(user: User, sale: FlashSale, *, key: str | None) -> bytes:
 
 def sent(port: int, request: bytes) -> socket.socket:
     """The connection on which the request was sent, and its answer is to come."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=15)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     connection.sendall(request)
     return connection
 

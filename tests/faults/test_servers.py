@@ -91,12 +91,12 @@ def test_redis_is_killed_in_a_storm_and_comes_back_empty(
             wait_until(
                 lambda: storm.told(sale)["unavailable"] >= refused + 10,  # noqa: B023
                 "the gate is missed",
-                seconds=30,
+                seconds=HEAL_SECONDS,
             )
             wait_until(
                 lambda: others.stored >= sold + 20,  # noqa: B023
                 "the other sale sells",
-                seconds=30,
+                seconds=HEAL_SECONDS,
             )
             shop.redis.start()
         took = wait_until(lambda: is_sold_out(sale), "all is sold", seconds=HEAL_SECONDS)
@@ -158,15 +158,15 @@ def test_mariadb_is_killed_in_a_storm_and_comes_back(
         for _ in range(20 if how.soak else 1):
             sold, refused = storm.stored, storm.told(sale)["unavailable"]
             more = dice.randrange(10, 60)
-            wait_until(lambda: storm.stored >= sold + more, "it sells", seconds=60)  # noqa: B023
+            wait_until(lambda: storm.stored >= sold + more, "it sells", seconds=HEAL_SECONDS)  # noqa: B023
             with database_away(shop):
                 wait_until(
                     lambda: storm.told(sale)["unavailable"] >= refused + 10,  # noqa: B023
                     "the database is missed",
-                    seconds=60,
+                    seconds=HEAL_SECONDS,
                 )
         sold = storm.stored
-        took = wait_until(lambda: storm.stored >= sold + 40, "it sells again", seconds=60)
+        took = wait_until(lambda: storm.stored >= sold + 40, "it sells again", seconds=HEAL_SECONDS)
     print(f"sold 40 more {took:.1f} s after the return; {storm.told(sale)}")
     rest(sale)
 

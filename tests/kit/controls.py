@@ -11,16 +11,25 @@ from django.db import connection
 T = TypeVar("T")
 
 
-class Appointment:
-    """Two who are both there, where that is possible: who waits for the other's lock can't come."""
+# Seconds: both come, however slow this machine is; or one of them can't, and is soon given up.
+BOTH_COME, ONE_CANT_COME = 120.0, 0.3
 
-    def __init__(self, *, seconds: float = 0.3) -> None:
+
+class Appointment:
+    """Two who are both there, once. `seconds`: how long the first waits; who waits for the other's
+    lock can't come."""
+
+    def __init__(self, *, seconds: float = BOTH_COME) -> None:
+        self.seconds = seconds
         self._both = threading.Barrier(2)
-        self._seconds = seconds
+        self._is_over = False
 
     def keep(self) -> None:
+        if self._is_over:
+            return
         with suppress(threading.BrokenBarrierError):
-            self._both.wait(self._seconds)
+            self._both.wait(self.seconds)
+        self._is_over = True
 
 
 @contextmanager

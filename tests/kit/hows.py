@@ -133,7 +133,7 @@ def drained(*sold: Sold, others: Sequence[int] = (), drains: int = 2) -> Iterato
     finally:
         over.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(600)
     assert not failures, failures
     for queue_id in queues:
         empty(queue_id)

@@ -10,8 +10,11 @@ from django.conf import settings
 from django.test import override_settings
 
 from deploy.local.servers import Redis
-from settings.redis import redis_caches
+from settings.redis import GATE_TIMEOUT_SECONDS, redis_caches
 from shop.pools import gate
+
+# Seconds: however crowded the machine is, a Redis that answers is heard.
+PATIENT = 30.0
 
 
 def forget_connections() -> None:
@@ -23,10 +26,12 @@ def forget_connections() -> None:
 
 
 @contextmanager
-def gates_in(server: Redis) -> Iterator[None]:
-    """Inside, gates are in `server`, with the shop's own time-outs."""
-    url = server.env()["GATE_REDIS_URL"]
-    with override_settings(CACHES=redis_caches(gates=url, cache=settings.REDIS_URL)):
+def gates_in(server: Redis, *, timeout: float = PATIENT) -> Iterator[None]:
+    """Inside, gates are in `server`, which is waited for so many seconds."""
+    caches = redis_caches(
+        gates=server.env()["GATE_REDIS_URL"], cache=settings.REDIS_URL, gate_timeout=timeout
+    )
+    with override_settings(CACHES=caches):
         forget_connections()
         try:
             yield
@@ -39,6 +44,13 @@ def own_redis(folder: Path) -> Iterator[Redis]:
     """Inside, gates are in a Redis that nobody else uses; empty after `kill` and `start`."""
     with Redis(folder) as server, gates_in(server):
         yield server
+
+
+@contextmanager
+def hung(server: Redis) -> Iterator[None]:
+    """Inside, gates are in a Redis that is `stopped`, with the shop's own time-outs."""
+    with gates_in(server, timeout=GATE_TIMEOUT_SECONDS), stopped(server):
+        yield
 
 
 @contextmanager

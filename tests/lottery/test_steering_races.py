@@ -73,7 +73,7 @@ def test_whoever_stops_a_chain_waits_for_the_period_that_is_just_opening(operato
 
     def slowly():
         opening_now.set()
-        assert go_on.wait(20)
+        assert go_on.wait(120)
         return new_seed()
 
     monkeypatch.setattr(opening, "new_seed", slowly)
@@ -82,7 +82,7 @@ def test_whoever_stops_a_chain_waits_for_the_period_that_is_just_opening(operato
         periods_sweep()
 
     def stop():
-        assert opening_now.wait(20)
+        assert opening_now.wait(120)
         # Before this thread can have the row, the other has opened the next period.
         threading.Timer(0.2, go_on.set).start()
         return period_stop_renewal(first, operator=operator)

@@ -93,7 +93,7 @@ def test_two_workers_at_once_send_each_notice_once(
         # Neither is done with its first before the other has one.
         if not hasattr(met, "is_done"):
             met.is_done = True
-            both.wait(30)
+            both.wait(120)
 
     told.before = together
     outcomes = race([notices_deliver] * 2)

@@ -34,7 +34,7 @@ def dies_with_its_hands_full(server: Redis, connection: Connection) -> Connectio
         for _ in range(IN_HAND + 1):
             producer.publish("ring", routing_key="bell")
         while channel.qos.can_consume():
-            connection.drain_events(timeout=5)
+            connection.drain_events(timeout=60)
         server.kill()
         for message in taken:
             with pytest.raises(RedisConnectionError):

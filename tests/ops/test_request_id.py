@@ -89,7 +89,6 @@ report.delay("nobody")
 """
 
 
-@pytest.mark.timeout(60)
 def test_the_id_follows_into_the_worker_that_runs_the_task(
     worker_output: Iterator[str], tmp_path: Path
 ) -> None:

@@ -68,7 +68,7 @@ def two_drains(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sold], None]:
         def pause(name: str) -> None:
             if name == "drain.before" and not in_hand.is_set():
                 in_hand.set()
-                assert other_is_done.wait(30)
+                assert other_is_done.wait(120)
 
         monkeypatch.setattr(drain, "failpoint", pause)
 
@@ -76,7 +76,7 @@ def two_drains(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sold], None]:
             drain.drain(sold.queue_id)
 
         def second() -> None:
-            assert in_hand.wait(30)
+            assert in_hand.wait(120)
             try:
                 drain.drain(sold.queue_id)
             finally:

@@ -179,7 +179,7 @@ def test_a_crash_in_flight_blocks_no_key_and_doubles_no_order(
             "MYSQL_DATABASE": connection.settings_dict["NAME"],
             "STOCK_STRATEGY": strategy,
         },
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert died.returncode == -signal.SIGKILL

@@ -20,7 +20,6 @@ from shop.accounts.models import User
 from shop.errors import AlreadyGrabbed, Refusal
 from shop.pools import gatekeeping
 from shop.pools.audit import audit
-from shop.transactions import RETRIES
 from shop.wallet.models import Account
 from tests.factories import make_user, request_key_of
 from tests.faults.deaths import Died, mortal
@@ -95,10 +94,6 @@ def patient(user: User, packet: Packet) -> Told:
 
 def again_and_again(user: User, packet: Packet, times: int) -> list[Told]:
     return [patient(user, packet) for _ in range(times)]
-
-
-def contention() -> float:
-    return float(RETRIES.labels("contention")._value.get())
 
 
 def in_step(packet: Packet) -> bool:

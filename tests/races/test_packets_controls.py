@@ -85,12 +85,12 @@ def who_gets_the_last_slot(monkeypatch: pytest.MonkeyPatch, settings: Settings) 
     def pause(name: str) -> None:
         if name == "drain.before" and not in_hand.is_set():
             in_hand.set()
-            assert other_is_done.wait(30)
+            assert other_is_done.wait(120)
 
     monkeypatch.setattr(drain, "failpoint", pause)
 
     def second() -> None:
-        assert in_hand.wait(30)
+        assert in_hand.wait(120)
         try:
             drain.drain(packet.queue_id)
         finally:
@@ -184,7 +184,7 @@ def sender_grabs_while_the_packet_ends(
         real_take(*arguments, **options)
         if not reached["pool"].is_set():
             reached["pool"].set()
-            assert reached[waits_for].wait(10)
+            assert reached[waits_for].wait(120)
 
     def lock_for_the_end(**account: Any) -> int:
         reached["before"].set()
@@ -193,7 +193,7 @@ def sender_grabs_while_the_packet_ends(
         return balance
 
     def ends() -> int:
-        assert reached["pool"].wait(10)
+        assert reached["pool"].wait(120)
         return packet_end(packet, operator=packet.user)
 
     monkeypatch.setattr(settlement, "pools", SimpleNamespace(take=take))

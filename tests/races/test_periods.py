@@ -22,10 +22,10 @@ from orders.models import Order
 from shop.accounts.models import User
 from shop.pools.audit import Report, audit
 from shop.pools.models import PoolMovement
-from shop.transactions import RETRIES
 from shop.wallet.models import Transaction
 from tests.factories import enter, make_sku, make_user
 from tests.kit.barrier import Outcome, race, watching
+from tests.kit.controls import deadlocks
 from tests.kit.hows import How, code_of, drain_all, drained, hows, in_step, patient
 from tests.kit.marks import on_mariadb
 from tests.kit.midway import looking_midway
@@ -127,7 +127,7 @@ def test_a_period_that_sells_keeps_each_promise_at_each_moment(
 
     own_dice = {user: Random(dice.random()) for user in users}
     with watching(audit, every=0.2) as seen, drained(period):
-        rounds = race([partial(customers, users[n::12]) for n in range(12)], seconds=280)
+        rounds = race([partial(customers, users[n::12]) for n in range(12)])
     codes = sum((one.result() for one in rounds), Counter())
     # What is left over by those who would have had too few goes to one who takes what is left.
     [last] = crowd(1, points=PRICE * 8 * buyers)
@@ -211,7 +211,7 @@ def test_users_who_enter_periods_in_any_order_while_drains_and_returns_go_on_nev
         enter(user, cancelled, 3)
     drain_all(cancelled)
     end_now(cancelled)
-    before = RETRIES.labels("contention")._value.get()
+    before = deadlocks()
 
     def buys(own: Random) -> str:
         for _ in range(12):
@@ -224,11 +224,9 @@ def test_users_who_enter_periods_in_any_order_while_drains_and_returns_go_on_nev
         return ""
 
     with watching(audit) as seen, drained(*queued):
-        codes_of(
-            race([*(partial(buys, Random(dice.random())) for _ in range(8)), returns], seconds=120)
-        )
+        codes_of(race([*(partial(buys, Random(dice.random())) for _ in range(8)), returns]))
 
-    assert RETRIES.labels("contention")._value.get() == before  # nobody even had to try again
+    assert deadlocks() == before
     assert outcomes(cancelled) == {"refunded": 12}
     assert_kept(seen)
     assert audit().broken == {}
@@ -253,7 +251,7 @@ def test_a_period_that_ends_in_the_rush_keeps_what_was_sold_and_no_more(
 
     def buys(own: int, user: User) -> str:
         if own > 20:
-            over.wait(30)
+            over.wait(300)
         return entering(user, period, 2)
 
     def ends() -> str:
@@ -264,7 +262,7 @@ def test_a_period_that_ends_in_the_rush_keeps_what_was_sold_and_no_more(
         return "end"
 
     def sweeps() -> str:
-        over.wait(30)
+        over.wait(300)
         while Period.objects.get(pk=period.pk).status == "open":
             periods_sweep()
         periods_sweep()

@@ -62,7 +62,7 @@ def indexes_read_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry that learns its first share's index from the counter before it has locked it, and
     goes on when another has done so too."""
     # Nobody holds what the other waits for, so both come.
-    others, take = Appointment(seconds=20), services.take
+    others, take = Appointment(), services.take
     firsts: dict[str, int] = {}
 
     def read_and_take(claim: services.Claim, **options: Any) -> None:

@@ -16,7 +16,7 @@ from shop.pools.refusals import Shortage
 from shop.pools.strategies import STRATEGIES, TAKE, Optimistic, Pessimistic, Take
 from shop.statements import Select
 from tests.kit.barrier import Outcome, race, watching
-from tests.kit.controls import Appointment, unchecked
+from tests.kit.controls import BOTH_COME, ONE_CANT_COME, Appointment, unchecked
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters, make_pool, take, taker
 
@@ -61,7 +61,7 @@ def test_2000_takes_of_two_pools_in_either_order_are_all_or_nothing(
 
     numbered = list(enumerate(baskets))
     with watching(audit) as seen:
-        outcomes = race([partial(shopper, numbered[start::8]) for start in range(8)], seconds=120)
+        outcomes = race([partial(shopper, numbered[start::8]) for start in range(8)])
 
     # No deadlock and nothing else escapes, every snapshot conserves, and all there is is sold.
     assert sum(len(outcome.result()) for outcome in outcomes) == 1_500
@@ -74,9 +74,10 @@ def test_2000_takes_of_two_pools_in_either_order_are_all_or_nothing(
 
 
 @pytest.fixture
-def decide_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Holds every pessimistic taker between its decision and its writes until another is there."""
-    appointment = Appointment()
+def decide_together(monkeypatch: pytest.MonkeyPatch) -> Appointment:
+    """Holds a pessimistic taker between its decision and its writes until another is there, who can
+    come only where there is no lock."""
+    appointment = Appointment(seconds=ONE_CANT_COME)
     refuse = strategies._refuse
 
     def decide(take: Take, *, available: int, is_open: bool) -> None:
@@ -84,11 +85,13 @@ def decide_together(monkeypatch: pytest.MonkeyPatch) -> None:
         appointment.keep()
 
     monkeypatch.setattr(strategies, "_refuse", decide)
+    return appointment
 
 
 @pytest.fixture
-def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pessimistic as it is, but for FOR UPDATE."""
+def no_lock(monkeypatch: pytest.MonkeyPatch, decide_together: Appointment) -> None:
+    """Pessimistic as it is, but for FOR UPDATE; and so two decide together."""
+    decide_together.seconds = BOTH_COME
     monkeypatch.setattr(
         strategies,
         "_locked",
@@ -134,7 +137,7 @@ def test_with_the_lock_or_the_condition_one_of_two_gets_the_last_unit(
     assert audit().broken == {}
 
 
-@pytest.mark.usefixtures("decide_together", "no_lock")
+@pytest.mark.usefixtures("no_lock")
 def test_without_the_lock_both_get_the_last_unit() -> None:
     pool, outcomes = two_take_the_last_unit("pessimistic", checks=False)
 
@@ -153,7 +156,7 @@ def test_without_the_condition_both_get_the_last_unit() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["pessimistic", "optimistic"])
-@pytest.mark.usefixtures("decide_together", "no_lock", "no_condition")
+@pytest.mark.usefixtures("no_lock", "no_condition")
 def test_without_either_the_check_constraint_is_the_last_line(strategy: str) -> None:
     pool, outcomes = two_take_the_last_unit(strategy, checks=True)
 

@@ -220,7 +220,7 @@ def test_without_the_orders_lock_a_unit_is_refunded_twice(
 
     def looking(*arguments: Any, **options: Any) -> selectors.Left:
         left = selectors.left_of(*arguments, **options)
-        both_have_looked.wait(30)
+        both_have_looked.wait(120)
         return left
 
     monkeypatch.setattr(

@@ -96,9 +96,12 @@ def test_a_deadlock_inside_nested_atomic_is_run_again_from_outside() -> None:
     def crossing(name: str, first: Pool, second: Pool) -> Callable[[], None]:
         def work() -> None:
             runs.append(name)
+            with connection.cursor() as cursor:
+                # The other one may be slow, and is not to be given up.
+                cursor.execute("SET innodb_lock_wait_timeout = 60")
             services.adjust({first.pk: 10}, reference=name)
             if runs.count(name) == 1:
-                both_hold_one.wait(10)
+                both_hold_one.wait(120)
             with transaction.atomic():
                 services.adjust({second.pk: 1}, reference=name)
 

@@ -17,7 +17,7 @@ from shop.wallet.models import Account, Currency
 from shop.wallet.services import Book
 from tests.factories import make_user
 from tests.kit.barrier import Outcome, race
-from tests.kit.controls import Appointment, deadlocks, unchecked
+from tests.kit.controls import BOTH_COME, ONE_CANT_COME, Appointment, deadlocks, unchecked
 from tests.kit.marks import on_mariadb
 from tests.kit.wallets import balance, fund, spend, spender
 
@@ -83,8 +83,8 @@ def meeting_book(users: list[User], amount: int, *, reference: str, at: Appointm
     transactions.run(work)
 
 
-def two_books(user: User) -> list[Outcome[None]]:
-    at = Appointment()
+def two_books(user: User, *, seconds: float = BOTH_COME) -> list[Outcome[None]]:
+    at = Appointment(seconds=seconds)
     return race(
         [partial(meeting_book, [user], 60, reference=f"batch-{n}", at=at) for n in range(2)]
     )
@@ -94,7 +94,7 @@ def test_with_the_lock_one_of_two_batches_gets_what_is_left() -> None:
     user = make_user()
     fund(user, 100)
 
-    [error] = failures(two_books(user))
+    [error] = failures(two_books(user, seconds=ONE_CANT_COME))
 
     assert getattr(error, "code", "") == "insufficient_balance"
     assert balance(user) == 40

@@ -218,9 +218,10 @@ def dies(far: WechatPay, key_files: dict[str, str]) -> Callable[..., None]:
                 "WECHAT_APPS": f"{APPID}=not-a-secret",
                 "WECHAT_PAY_MCHID": far.mchid,
                 "WECHAT_PAY_API_URL": far.url,
+                "WECHAT_PAY_SECONDS": "60",
                 "WECHAT_PAY_CALLED_AT": "https://shop.example",
             },
-            timeout=60,
+            timeout=240,
             check=False,
         )
         assert died.returncode == -signal.SIGKILL

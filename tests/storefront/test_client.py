@@ -35,7 +35,7 @@ def run_node(*arguments: str | Path, **variables: str) -> str:
         capture_output=True,
         text=True,
         env={"PATH": packages.SEARCH_PATH, **variables},
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -22,7 +22,7 @@ def app_of(far: WechatApi) -> App:
 
 
 def asking(far: WechatApi, **options: Any) -> Wechat:
-    return Wechat(far.url, seconds=5, at_once=3, **options)
+    return Wechat(far.url, seconds=60, at_once=3, **options)
 
 
 def outcome(wechat: Wechat, far: WechatApi, name: str = "li") -> Outcome:
@@ -90,11 +90,11 @@ def test_between_two_tries_there_is_a_pause_and_none_when_the_time_is_over(
         clock.wait(seconds)
 
     monkeypatch.setattr(client, "PAUSE_SECONDS", 100.0)
-    monkeypatch.setattr(client.random, "uniform", lambda least, most: most / 100)
+    monkeypatch.setattr(client.random, "uniform", lambda least, most: most / 10)
     far.will(LOGIN, *[faults.errcode(-1)] * 3)
-    wechat = Wechat(far.url, seconds=5, at_once=1, clock=clock, pause=pause)
+    wechat = Wechat(far.url, seconds=50, at_once=1, clock=clock, pause=pause)
     assert outcome(wechat, far) is Outcome.BUSY
-    assert pauses == [2.0]  # 4 more would be too late
+    assert pauses == [20.0]  # 40 more would be too late
     assert far.count(LOGIN) == 2
 
 

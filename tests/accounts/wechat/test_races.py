@@ -82,7 +82,7 @@ def overtaken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[App, Person
         while rest:
             app, person = rest.pop()
             with ThreadPoolExecutor(1) as other:
-                other.submit(_elsewhere, app, person).result(30)
+                other.submit(_elsewhere, app, person).result(120)
         return make()
 
     monkeypatch.setattr(services, "_new_user", made)

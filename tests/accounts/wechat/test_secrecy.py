@@ -60,7 +60,7 @@ def play(far: WechatApi, settings: Settings) -> list[Any]:
         answers += [log_in(far.code(str(errcode))), phone(client, far.code(str(errcode)))]
     for fault, outcome in SPOILT.items():
         wechat.forget()  # else it would soon not be asked any more
-        settings.WECHAT_SECONDS = 0.3 if fault is faults.hang else 5.0
+        settings.WECHAT_SECONDS = 0.3 if fault is faults.hang else 60.0
         for endpoint in (LOGIN, PHONE):
             far.will(endpoint, *[fault] * (wechat.ATTEMPTS if outcome in RETRIED else 1))
         answers += [log_in(far.code("li")), phone(client, far.code("li"))]

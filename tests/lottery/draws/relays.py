@@ -85,10 +85,11 @@ def relay() -> Iterator[Relay]:
 
         def answer(self, name: str) -> None:
             if name == "silent":
-                said.is_over.wait(30)
+                said.is_over.wait(300)
             elif name == "slow":
-                self.begin(200, len(ANSWERS["good"][1]))
-                for byte in ANSWERS["good"][1]:
+                late = b" " * 3_000 + ANSWERS["good"][1]
+                self.begin(200, len(late))
+                for byte in late:
                     self.wfile.write(bytes([byte]))
                     if said.is_over.wait(0.05):
                         return

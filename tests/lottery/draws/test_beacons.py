@@ -44,7 +44,7 @@ def relay():
         yield server
 
 
-def drand_at(server, *names, timeout_seconds=5.0):
+def drand_at(server, *names, timeout_seconds=60.0):
     server.asked.clear()
     relays = [server.url(name) for name in names]
     return Drand(relays=relays, timeout_seconds=timeout_seconds)
@@ -153,12 +153,13 @@ def test_a_relay_that_answers_badly_is_no_beacon(relay, name):
 
 @pytest.mark.parametrize("name", ["silent", "slow"])
 def test_a_relay_that_takes_too_long_is_left(relay, name):
-    drand = drand_at(relay, name, "good", timeout_seconds=1.5)
+    drand = drand_at(relay, name, *["good"] * 9, timeout_seconds=1.0)
     start = time.monotonic()
     assert drand.fetch(LATEST.number) == LATEST.pulse
-    assert relay.asked == [name, "good"]
-    # The slow one would have needed ten seconds, though no byte keeps it waiting long.
-    assert time.monotonic() - start < 8
+    # One is enough, unless this machine is so slow that it is left as well.
+    assert relay.asked == [name, *["good"] * (len(relay.asked) - 1)]
+    # The slow one would have needed minutes, though no byte keeps it waiting long.
+    assert time.monotonic() - start < 60
 
 
 def test_where_nobody_listens_there_is_no_beacon():
