@@ -255,6 +255,8 @@ NOTICE_DAYS = env.int("NOTICE_DAYS", default=30)
 # --- payments
 SANDBOX_PAYMENTS = env.bool("SANDBOX_PAYMENTS", default=False)
 FAILPOINTS_ALLOWED = False
+# Whether the storefront's first page tells newcomers what to try, and the demo's public logins.
+DEMO_GUIDE = False
 
 # --- Celery: a message is a doorbell; what is to be done stands in rows.
 CELERY_TASK_IGNORE_RESULT = True

@@ -64,6 +64,7 @@ NOTICE_CHANNELS = env.list("NOTICE_CHANNELS", default=["log"])
 LOTTERY_BEACON = env.str("LOTTERY_BEACON", default="local")
 SERVE_MEDIA = True
 FAILPOINTS_ALLOWED = True
+DEMO_GUIDE = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularSwaggerView
 
 from shop.api.document import DocumentView
+from shop.demo.guide import guide
 from shop.media import media
 
 handler400 = "shop.api.problems.handler400"
@@ -40,3 +41,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 if settings.SERVE_MEDIA:
     urlpatterns.append(path("media/<path:path>", media, name="media"))
+if settings.DEMO_GUIDE:
+    urlpatterns.append(path("demo/guide", guide, name="demo-guide"))

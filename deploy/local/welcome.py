@@ -20,7 +20,7 @@ def welcome(base: str, logins: Mapping[str, tuple[str, str]], *, up_after: str) 
     return f"""
 Scarce is {up_after}.
 
-  shop       {base}/
+  shop       {base}/                  what to try, in order, stands there
   API        {api}/goods      pages: {base}/api/docs/
   admin      {base}/admin/            {" / ".join(logins["operator"])}
   shopper    {" / ".join(logins["shopper"])}
@@ -100,9 +100,11 @@ class _Buyer:
         periods = _call(f"{self._api}/lottery/periods?status=open")["results"]
         if not periods:
             return "(No lottery period is open.)"
-        path = f"/lottery/periods/{periods[0]['id']}"
+        # The one that can be bought whole: whoever does that wins.
+        period = min(periods, key=lambda one: int(one["sold_shares"]))
+        path = f"/lottery/periods/{period['id']}"
         proof = f"{self._api}{path}/proof"
-        shares = min(periods[0]["total_shares"], MOST_SHARES)
+        shares = min(period["total_shares"], MOST_SHARES)
         entry = self._post(f"{path}/entries", {"shares": shares, "allow_partial": True})
         return f"""\
 Buy all that is left of a lottery period, with points; some ten seconds later it is drawn:
@@ -114,7 +116,7 @@ the commitment as it stands before you buy:
 
 curl -s {proof}; echo
 .venv/bin/python lottery/verify_draw.py {proof} \\
-  --commitment {periods[0]["commitment"]}"""
+  --commitment {period["commitment"]}"""
 
     def packet(self) -> str:
         """The last part of the operator's red packet, and who has had the others."""

@@ -114,16 +114,21 @@ def sales_now() -> QuerySet[FlashSale]:
 
 def sales_page(*, status: str | None = None) -> QuerySet[FlashSale]:
     """The sales that shoppers see, those that end last first; `status`: only those."""
-    sales = sales_now().order_by("-ends_at", "-pk")
+    sales = _shown().order_by("-ends_at", "-pk")
     return sales.filter(status_now=status) if status else sales  # type: ignore[misc]
 
 
 def sale_get(sale_id: int) -> FlashSale:
     """One sale as it stands now. Raises NotFound."""
-    sale = sales_now().filter(pk=sale_id).first()
+    sale = _shown().filter(pk=sale_id).first()
     if sale is None:
         raise NotFound
     return sale
+
+
+def _shown() -> QuerySet[FlashSale]:
+    """As `sales_now`, with the pictures of what is sold."""
+    return sales_now().prefetch_related("sku__goods__images")
 
 
 def gate_terms(pool_id: int) -> GateTerms:

@@ -26,6 +26,7 @@ class FlashSaleSerializer(serializers.Serializer[FlashSale]):
     sku = serializers.IntegerField(source="sku_id", help_text="A SKU's id.")
     goods_title = serializers.SerializerMethodField()
     spec = serializers.CharField(source="sku.spec")
+    image = serializers.SerializerMethodField(help_text='"" where there is none.')
     price_fen = serializers.IntegerField()
     original_price_fen = serializers.IntegerField(source="sku.price_fen")
     starts_at = serializers.DateTimeField()
@@ -44,6 +45,10 @@ class FlashSaleSerializer(serializers.Serializer[FlashSale]):
     def get_goods_title(self, sale: FlashSale) -> str:
         goods = sale.sku.goods
         return in_reader_language(goods.title, goods.title_en)
+
+    def get_image(self, sale: FlashSale) -> str:
+        image = next(iter(sale.sku.goods.images.all()), None)
+        return "" if image is None else image.address
 
 
 class TokenRequestSerializer(serializers.Serializer[Any]):

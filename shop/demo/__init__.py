@@ -10,8 +10,8 @@ from shop.demo.coupon import seed_coupon
 from shop.demo.load import seed_skus
 from shop.demo.packet import seed_packet
 from shop.demo.people import OPERATOR, SHOPPER, seed_people
-from shop.demo.period import seed_period
-from shop.demo.sale import seed_sale
+from shop.demo.period import seed_periods
+from shop.demo.sale import seed_sales
 from shop.demo.shelves import seed_catalogue, seed_shipping
 from shop.transactions import run
 
@@ -22,4 +22,4 @@ def seed() -> list[str]:
     """Adds whatever of the demo is missing: people and goods in one transaction, then one for each
     thing that they can play with. Tells what it added."""
     added = run(lambda: [*seed_people(), *seed_shipping(), *seed_catalogue()])
-    return [*added, *seed_sale(), *seed_coupon(), *seed_period(), *seed_packet()]
+    return [*added, *seed_sales(), *seed_coupon(), *seed_periods(), *seed_packet()]

@@ -14,7 +14,8 @@ from shop.wallet.services import credit
 
 PARTS = 10
 TOTAL_FEN = 6_600
-FRIENDS = [f"friend-{number}" for number in range(1, PARTS)]
+# Their nicknames; each has a part.
+FRIENDS = ("阿青", "老周", "小鱼", "十三", "大米", "秋白", "南枝", "阿福", "云起")
 
 
 def seed_packet() -> list[str]:
@@ -29,8 +30,10 @@ def seed_packet() -> list[str]:
     run(lambda: _fund(sender, name))
     key = RequestKey.of(user_id=sender.pk, route="red-packets", key=name, path="demo", body={})
     packet = packet_send(key=key, plan=PacketPlan(TOTAL_FEN, PARTS, greeting="手慢无")).row
-    for friend in FRIENDS:
-        user, _ = User.objects.get_or_create(username=friend, defaults={"nickname": friend})
+    for number, nickname in enumerate(FRIENDS, start=1):
+        user, _ = User.objects.get_or_create(
+            username=f"friend-{number}", defaults={"nickname": nickname}
+        )
         packet_grab(user_id=user.pk, public_id=packet.public_id)
     return [f"red packet {packet.public_id}: {PARTS} parts, the last one is left"]
 

@@ -1,15 +1,13 @@
 """The demo's goods with their stock and pictures, and how they are delivered."""
 
-import io
-
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from PIL import Image, ImageDraw, ImageFont
 
 from goods.models import Category, Goods, GoodsImage, Sku
 from goods.services import NewSku, goods_create, skus_create
 from orders.models import ShippingMethod
 from shop.demo.catalogue import CATALOGUE, DemoGoods
+from shop.demo.pictures import picture
 
 
 def seed_shipping() -> list[str]:
@@ -55,7 +53,7 @@ def _seed_goods(demo: DemoGoods, category: Category) -> None:
             )
         ]
     )
-    GoodsImage.objects.create(goods=goods, file=_tile(demo))
+    GoodsImage.objects.create(goods=goods, file=_picture(demo))
     skus_create(
         [
             NewSku(
@@ -70,16 +68,9 @@ def _seed_goods(demo: DemoGoods, category: Category) -> None:
     )
 
 
-def _tile(demo: DemoGoods) -> str:
-    """The stored name of a picture for these goods: their colour and initial. Drawn once."""
+def _picture(demo: DemoGoods) -> str:
+    """The stored name of a picture for these goods. Drawn once."""
     name = f"goods/demo/{demo.skus[0].code.lower()}.png"
     if not default_storage.exists(name):
-        tile = Image.new("RGB", (480, 480), demo.colour)
-        pen = ImageDraw.Draw(tile)
-        pen.ellipse((90, 90, 390, 390), outline="white", width=6)
-        font = ImageFont.load_default(size=170)
-        pen.text((240, 240), demo.title_en[0], fill="white", font=font, anchor="mm")
-        drawn = io.BytesIO()
-        tile.save(drawn, "PNG")
-        default_storage.save(name, ContentFile(drawn.getvalue()))
+        default_storage.save(name, ContentFile(picture(demo.motif, demo.colour)))
     return name

@@ -1,7 +1,9 @@
 """The storefront's page: the same bytes for everybody, and what a browser may do with it."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 # Only files of ours, nothing inline, no text that becomes markup (trusted types). Pictures alone
@@ -25,7 +27,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """The frame that the scripts fill. It names files that may be kept for ever, so it may not."""
-    answer = render(request, "storefront/page.html")
+    guide = reverse("demo-guide") if settings.DEMO_GUIDE else None
+    answer = render(request, "storefront/page.html", {"guide": guide})
     answer["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     answer["Cache-Control"] = "no-cache"
     answer["Referrer-Policy"] = "no-referrer"

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from goods.models import Sku
+from goods.models import GoodsImage, Sku
 from goods.sales import services
 from goods.sales.models import FlashSale, Protection
 from goods.sales.selectors import Status, sale_get
@@ -418,6 +418,7 @@ def test_a_sale_is_shown_with_its_terms_and_the_servers_clock(api: APIClient, te
         "sku": tea.pk,
         "goods_title": "Tea",
         "spec": "500 g",
+        "image": "",
         "price_fen": 100,
         "original_price_fen": 900,
         "per_user_limit": 2,
@@ -489,3 +490,15 @@ def test_a_sale_whose_commit_is_lost_is_scheduled_once(lost: str) -> None:
     assert (counters(tea.pool), counters(sale.pool)) == ((10, 0), (10, 0))
     assert Order.objects.count() == 0
     assert audit().broken == {}
+
+
+def test_a_sale_is_shown_with_the_first_picture_of_its_goods(api: APIClient, db: None) -> None:
+    sale = make_sale()
+    for position in (2, 1):
+        url = f"https://pictures.example/{position}.png"
+        GoodsImage.objects.create(goods=sale.sku.goods, url=url, position=position)
+
+    one = api.get(f"/api/v1/flash-sales/{sale.pk}").json()
+    [listed] = api.get("/api/v1/flash-sales").json()["results"]
+
+    assert one["image"] == listed["image"] == "https://pictures.example/1.png"

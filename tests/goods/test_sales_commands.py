@@ -14,6 +14,7 @@ from goods.sales.selectors import sale_get
 from orders.models import Order
 from settings.redis import redis_caches
 from shop import demo
+from shop.demo.sale import OPENING, RUNNING
 from shop.pools import gate
 from shop.pools.audit import audit
 from shop.pools.models import Pool, PoolMovement
@@ -275,8 +276,9 @@ def demo_media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
 
 
-def the_demo_sales():
-    return list(FlashSale.objects.order_by("pk"))
+def the_demo_sales(demo_sale=RUNNING):
+    codes = [code for code, _ in demo_sale.on_sale]
+    return list(FlashSale.objects.filter(sku__code__in=codes).order_by("pk"))
 
 
 def test_the_demo_has_a_sale_that_a_newcomer_can_buy_in_at_once(demo_media, login):
@@ -297,6 +299,21 @@ def test_the_demo_has_a_sale_that_a_newcomer_can_buy_in_at_once(demo_media, logi
     assert sale.pool.gated == gate.configured()
 
 
+def test_the_demo_s_first_sale_is_the_one_to_rehearse_and_another_opens_within_a_minute(demo_media):
+    before = timezone.now()
+    added = demo.seed()
+
+    assert FlashSale.objects.earliest("pk") == the_demo_sales()[0]
+    [opening] = the_demo_sales(OPENING)
+    assert f"flash sale {opening.pk}: 5 of LTD-SHOE-42, opens in 60 s" in added
+    assert sale_get(opening.pk).status_now == "scheduled"
+    assert timedelta(seconds=60) <= opening.starts_at - before
+    assert opening.starts_at - timezone.now() <= timedelta(seconds=60)
+    assert opening.pool.per_user_limit == 1
+    # Whoever asks for the running sales, last end first, still finds the first one first.
+    assert opening.ends_at < the_demo_sales()[0].ends_at
+
+
 @pytest.mark.parametrize("state", ["running", "paused", "scheduled"])
 def test_seeding_again_leaves_a_sale_that_is_not_over_as_it_is(demo_media, state):
     demo.seed()
@@ -305,12 +322,12 @@ def test_seeding_again_leaves_a_sale_that_is_not_over_as_it_is(demo_media, state
         "paused": {"paused": True},
         "scheduled": {"starts_at": timezone.now() + timedelta(hours=1)},
     }[state]
-    FlashSale.objects.update(**changes)
+    FlashSale.objects.filter(pk=the_demo_sales()[0].pk).update(**changes)
     movements = PoolMovement.objects.count()
 
     assert demo.seed() == []
 
-    assert len(the_demo_sales()) == 1
+    assert FlashSale.objects.count() == 2
     assert PoolMovement.objects.count() == movements
 
 
@@ -330,10 +347,13 @@ def test_a_demo_sale_that_is_sold_out_is_followed_by_others_while_there_is_stock
     for _ in range(10):
         demo.seed()
         # As buyers would: nothing is left, nothing comes back.
-        for sale in the_demo_sales():
+        FlashSale.objects.filter(starts_at__gt=timezone.now()).update(starts_at=timezone.now())
+        for sale in FlashSale.objects.all():
             Pool.objects.filter(pk=sale.pool_id).update(available=0)
 
     codes = [sale.sku.code for sale in the_demo_sales()]
     assert codes == ["LTD-COIN-1"] * 2 + ["TEA-LJ-050"] * 3 + ["WARE-CUP-1"]
     assert [sale.total for sale in the_demo_sales()] == [50, 50, 50, 50, 20, 50]
-    assert demo.seed() == []
+    assert [sale.total for sale in the_demo_sales(OPENING)][:4] == [5, 5, 2, 5]
+    demo.seed()
+    assert len(the_demo_sales()) == len(codes)

@@ -15,6 +15,7 @@ from lottery.packets.models import Packet
 from orders.models import Order, ShippingMethod
 from shop.accounts.models import Address, User
 from shop.demo import OPERATOR, SHOPPER
+from shop.demo.period import NEARLY_OVER, WHOLE
 from shop.pools.audit import audit
 from shop.pools.models import Pool, PoolMovement
 from shop.wallet.models import Account, Currency, Posting, Transaction
@@ -121,6 +122,11 @@ def test_it_adds_skus_for_load_tests_until_there_are_as_many():
 # --- the lottery
 
 
+def the_whole_one():
+    """The period that a newcomer can buy all of."""
+    return Period.objects.get(reference=WHOLE.reference)
+
+
 def shopper_of_the_demo():
     return User.objects.get(username=SHOPPER[0])
 
@@ -135,7 +141,7 @@ def buy(login, period):
 
 def test_a_newcomer_sells_a_period_out_and_sees_it_drawn(login, api):
     assert "  + lottery period" in seed()
-    period = Period.objects.get()
+    period = the_whole_one()
     shown = api.get(f"/api/v1/lottery/periods/{period.pk}").json()
     assert (shown["status"], shown["total_shares"], shown["share_price"]) == ("open", 10, 10)
     assert shown["prize"]["image"]
@@ -155,9 +161,29 @@ def test_a_newcomer_sells_a_period_out_and_sees_it_drawn(login, api):
     assert audit().broken == {}
 
 
+def test_the_last_shares_of_the_other_period_are_left_and_players_have_the_rest(login, api):
+    assert "7 of 30 shares left" in seed()
+    period = Period.objects.get(reference=NEARLY_OVER.reference)
+    shown = api.get(f"/api/v1/lottery/periods/{period.pk}").json()
+    assert (shown["sold_shares"], shown["total_shares"]) == (23, 30)
+    assert shown["prize"]["image"]
+    assert period.pk > the_whole_one().pk
+
+    buy(login, period)
+    settle(period)
+    drawn = draw(period)
+
+    names = [entry.user.username for entry in period.entries.all()]
+    assert sorted(names) == ["demo", "player-1", "player-2", "player-3", "player-4"]
+    assert drawn.winner.user.username in names
+    players = User.objects.filter(username__startswith="player-")
+    assert {balances_of(player)[Currency.POINTS] for player in players} == {0}
+    assert audit().broken == {}
+
+
 def test_what_was_played_with_is_not_seeded_again(login):
     seed()
-    period = Period.objects.get()
+    period = the_whole_one()
     buy(login, period)
     settle(period)
     draw(period)
@@ -170,11 +196,11 @@ def test_what_was_played_with_is_not_seeded_again(login):
 
 def test_a_period_that_an_operator_has_cancelled_stays_so():
     seed()
-    period_cancel(Period.objects.get(), operator=User.objects.get(username=OPERATOR[0]))
+    period_cancel(the_whole_one(), operator=User.objects.get(username=OPERATOR[0]))
 
     seed()
 
-    assert Period.objects.get().status == "cancelled"
+    assert the_whole_one().status == "cancelled"
 
 
 def test_a_shopper_who_was_there_before_there_were_points_gets_them():

@@ -12,6 +12,7 @@ from lottery.models import Entry, Period
 from lottery.proof import period_proof
 from orders.models import Order
 from shop import demo
+from shop.demo.period import WHOLE
 from tests.kit.periods import draw, settle
 from tests.ops.processes import ROOT
 
@@ -25,6 +26,10 @@ def printed(live_server, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     demo.seed()
     return welcome(live_server.url, LOGINS, up_after="up after 1.0 s")
+
+
+def the_whole_one():
+    return Period.objects.get(reference=WHOLE.reference)
 
 
 def typed(command):
@@ -48,14 +53,14 @@ def test_each_command_buys_what_it_says(printed):
         {"order_no", "entry_no", "amount_fen", "grabs"} & answer.keys() for answer in answers
     )
     assert {order.kind for order in Order.objects.all()} == {"goods", "flash_sale"}
-    settle(Period.objects.get())
-    assert Entry.objects.get(status="confirmed").shares.count == 10
+    settle(the_whole_one())
+    assert Entry.objects.get(period=the_whole_one(), status="confirmed").shares.count == 10
 
 
 def test_the_proof_is_fetched_and_verified_against_the_commitment_of_before(printed):
     _cart, _sale, entry, proof, verify, *_packet = commands(printed)
     typed(entry)
-    period = Period.objects.get()
+    period = the_whole_one()
     settle(period)
     draw(period)
 

@@ -24,6 +24,7 @@ export function saleCard(sale, view) {
   const isComing = sale.status === "scheduled";
   return card(
     `#/sales/${sale.id}`,
+    picture(sale.image),
     el("strong", {}, `${sale.goods_title} ${sale.spec}`),
     el("span", {}, price(sale.price_fen), " ", el("s", {}, price(sale.original_price_fen))),
     el(
@@ -40,6 +41,7 @@ export function saleCard(sale, view) {
 export function periodCard(period) {
   return card(
     `#/periods/${period.id}`,
+    picture(period.prize.image),
     el("strong", {}, period.prize.title),
     el("span", {}, amount(period.share_price, period.currency), ` / ${t("period.share")}`),
     progress(

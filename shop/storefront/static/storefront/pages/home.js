@@ -1,13 +1,15 @@
 /**
- * What runs now: flash sales, lottery periods, and the goods on the shelves.
+ * What runs now: flash sales, lottery periods, and the goods on the shelves; in a demo, what to try.
  */
 import { api } from "../app.js";
 import { el } from "../ui/dom.js";
 import { t } from "../ui/words.js";
 import { goodsCard, periodCard, saleCard, winnerCard } from "./cards.js";
+import { guide } from "./guide.js";
 
 export async function homePage(_, view) {
-  const [sales, scheduled, periods, winners, goods] = await Promise.all([
+  const [toTry, sales, scheduled, periods, winners, goods] = await Promise.all([
+    guide(view),
     api.listSales({ status: "running", page_size: 6 }),
     api.listSales({ status: "scheduled", page_size: 6 }),
     api.listPeriods({ status: "open", page_size: 6 }),
@@ -21,6 +23,7 @@ export async function homePage(_, view) {
   return {
     title: t("home.title"),
     body: [
+      toTry,
       section(
         t("home.sales"),
         [...sales.results, ...scheduled.results].map((sale) => saleCard(sale, view)),

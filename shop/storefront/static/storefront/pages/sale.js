@@ -3,7 +3,7 @@
  */
 import { api, go, isLoggedIn } from "../app.js";
 import { el, fill } from "../ui/dom.js";
-import { badge, choice, countdown, field, form, price, progress } from "../ui/parts.js";
+import { badge, choice, countdown, field, form, picture, price, progress } from "../ui/parts.js";
 import { inWords, t } from "../ui/words.js";
 import { addressesFor, addressChoice } from "./addresses.js";
 
@@ -37,6 +37,7 @@ export async function salePage({ id }, view) {
   return {
     title: `${sale.goods_title} ${sale.spec}`,
     body: [
+      el("div", { class: "picture" }, picture(sale.image)),
       el(
         "p",
         { class: "large" },
