@@ -27,7 +27,7 @@ from goods import selectors, services, stock
 from goods.forms import AdjustForm, SkuForm, SkuFormSet
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
-from shop.backoffice.dress import dressed
+from shop.backoffice.dress import InTables, dressed
 from shop.backoffice.facts import FactsAdmin
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import Table
@@ -37,12 +37,12 @@ from shop.transactions import is_duplicate, run
 
 
 @admin.register(Category)
-class CategoryAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class CategoryAdmin(InTables, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ("title", "title_en", "position")
     list_editable = ("position",)
 
 
-class ImageInline(TabularInline):  # type: ignore[type-arg]
+class ImageInline(InTables, TabularInline):  # type: ignore[type-arg]
     model = GoodsImage
     extra = 0
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
@@ -74,7 +74,7 @@ class StockColumns:
         )
 
 
-class SkuInline(StockColumns, TabularInline):  # type: ignore[type-arg]
+class SkuInline(StockColumns, InTables, TabularInline):  # type: ignore[type-arg]
     model = Sku
     form = SkuForm
     formset = SkuFormSet

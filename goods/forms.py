@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from goods import selectors
 from goods.models import Sku
 from goods.stock import MAX_UNITS
+from shop.backoffice.dress import labelled
 from shop.forms import reference_field
 from shop.pools.models import Strategy
 
@@ -28,6 +29,7 @@ class SkuForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["grams"].required = False
+        labelled(self.fields["strategy"])
         if self.instance.pk:
             self.initial["strategy"] = self.instance.pool.strategy
 

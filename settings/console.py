@@ -19,15 +19,17 @@ UNFOLD: dict[str, Any] = {
         }
     ],
     "SHOW_LANGUAGES": True,
-    # The red of the storefront, from its lightest to its darkest.
+    "STYLES": [lambda request: static("backoffice/console.css")],
+    # The red of the storefront, from its lightest to its darkest. In the dark, 500 is what links
+    # are written in.
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .013 17.4)",
             "100": "oklch(93.6% .032 17.7)",
             "200": "oklch(88.5% .062 18.3)",
             "300": "oklch(80.8% .114 19.6)",
-            "400": "oklch(71% .16 22.2)",
-            "500": "oklch(58% .17 24.5)",
+            "400": "oklch(75% .14 22.2)",
+            "500": "oklch(70% .15 22.5)",
             "600": "oklch(47.5% .16 25.1)",
             "700": "oklch(42% .14 25.2)",
             "800": "oklch(37% .12 25.2)",

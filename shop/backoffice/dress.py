@@ -1,4 +1,7 @@
-"""Forms that no model made, in the console's clothes: django-unfold dresses those of models."""
+"""Clothes for what django-unfold leaves bare: forms that no model made, and fields in tables, whose
+label is a heading that nothing ties to them."""
+
+from typing import Any
 
 from django import forms
 from django.forms.utils import pretty_name
@@ -32,3 +35,17 @@ def dressed(form: forms.BaseForm) -> forms.BaseForm:
                 field.widget.attrs["class"] = " ".join(classes)
                 break
     return form
+
+
+def labelled(field: forms.Field | None) -> forms.Field | None:
+    """The same field, whose widget says what it is to who can't see the heading above it."""
+    if field is not None:
+        field.widget.attrs["aria-label"] = capfirst(field.label or "")
+    return field
+
+
+class InTables:
+    """A ModelAdmin, or an inline, that edits rows in a table."""
+
+    def formfield_for_dbfield(self, *args: Any, **kwargs: Any) -> forms.Field | None:
+        return labelled(super().formfield_for_dbfield(*args, **kwargs))  # type: ignore[misc]
