@@ -156,8 +156,8 @@ class Shop:
 
     @contextmanager
     def a_worker_that_stays_at(self, point: str) -> Iterator[Child]:
-        """As `another_worker`: whoever in it comes to this fail point stays there, until it is killed
-        or `let_go`."""
+        """As `another_worker`: whoever in it comes to this fail point stays there, until it is
+        killed or `let_go`."""
         self._hold.touch()
         with self.another_worker(FAILPOINT=f"{point}:{self._hold}") as worker:
             yield worker
