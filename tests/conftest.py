@@ -17,9 +17,13 @@ from rest_framework_simplejwt.tokens import AccessToken
 from goods.sales import selectors as sales
 from lottery import selectors as periods
 from lottery.packets import over
-from orders import pending, shield
+from lottery.packets.services import packets_sweep
+from orders import pending, shield, tasks
+from orders.payments import services as payments
+from shop import lately
 from shop.accounts.models import User
 from shop.api import front
+from shop.notices import delivery
 from shop.ops.logs import JsonLineFormatter
 from shop.pools import drain, gate, gatekeeping, waiting
 from tests.factories import make_user
@@ -28,6 +32,9 @@ from tests.kit.fronts import Long
 from tests.kit.machines import BATCH
 from tests.kit.marks import asks_servers
 from tests.kit.redis import forget_connections
+
+# Seconds: longer than any test.
+LONG = 3_600.0
 
 
 class JSONClient(APIClient):
@@ -57,6 +64,19 @@ def _remembers_nothing() -> None:
     gate._down.until = 0.0
     # Django's list of statements ends at 9,000: whoever counts the last ones would miss some.
     reset_queries()
+
+
+@pytest.fixture(autouse=True)
+def _a_moment_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process keeps in mind for a moment it keeps for all of a test, and what it does for a
+    moment it does to the end: however slow this machine is. Tests of just that say otherwise."""
+    monkeypatch.setattr(lately, "SECONDS", LONG)
+    monkeypatch.setattr(shield, "LIFE_SECONDS", LONG)
+    monkeypatch.setattr(drain, "BUDGET_SECONDS", LONG)
+    monkeypatch.setattr(delivery, "SENDING_SECONDS", LONG)
+    monkeypatch.setattr(tasks, "BUDGET_SECONDS", LONG)
+    monkeypatch.setattr(payments, "SWEEP_SECONDS", LONG)
+    monkeypatch.setitem(packets_sweep.__kwdefaults__, "seconds", LONG)
 
 
 @pytest.fixture

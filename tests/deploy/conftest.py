@@ -19,7 +19,7 @@ from tests.deploy.relay import Relay
 from tests.deploy.units import Unit
 from tests.ops.processes import ROOT, environment
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 class Shop:
@@ -58,7 +58,7 @@ class Shop:
         *,
         body: str | None = None,
         headers: Mapping[str, str] | None = None,
-        seconds: float = 5.0,
+        seconds: float = 60.0,
     ) -> int:
         """The status of one request, sent to the shop's own port. Raises TimeoutError."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=seconds)) as http:
@@ -69,14 +69,14 @@ class Shop:
     def token(self) -> str:
         """An access token of the demo's shopper."""
         document = json.dumps(dict(zip(("username", "password"), self.shopper, strict=True)))
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as http:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as http:
             headers = {"Host": NAME, "Content-Type": "application/json"}
             http.request("POST", "/api/v1/auth/login", body=document, headers=headers)
             return str(json.load(http.getresponse())["access"])
 
     def connect(self) -> socket.socket:
         """A connection to the shop's own port."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def answers(self) -> bool:
         """Whether it is up."""

@@ -1,6 +1,8 @@
 """Public reads are kept for a second, for everybody alike; nothing else is kept."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from ssl import SSLSocket
 from urllib.parse import urlsplit
@@ -8,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.deploy.conftest import Shop
-from tests.deploy.front import NAME, Answer, Front, receive
+from tests.deploy.front import NAME, Front, receive
 from tests.deploy.relay import Relay
 
 PUBLIC = ["/api/v1/goods", "/api/v1/goods/1", "/api/v1/categories", "/api/v1/shipping-methods"]
@@ -16,13 +18,26 @@ PUBLIC += ["/api/v1/flash-sales", "/api/v1/flash-sales?status=running&page_size=
 TIMES = 20
 
 
+class Seconds:
+    """How many seconds have begun since."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    @property
+    def begun(self) -> int:
+        # nginx knows whole ones only, so that one more may begin at once.
+        return int(time.monotonic() - self._since) + 2
+
+
 def test_a_public_read_is_asked_for_once_a_second(front: Front, relay: Relay) -> None:
     for path in PUBLIC:
+        seconds = Seconds()
         answers = [front.get(path) for _ in range(TIMES)]
         assert {answer.status for answer in answers} == {200}
         asked = relay.paths.count(path)
         # One at first, and one for each second that begins meanwhile.
-        assert asked <= 3
+        assert asked <= 1 + seconds.begun
         assert len({answer.body for answer in answers}) <= asked
         states = [answer.headers["X-Cache"] for answer in answers]
         assert states[0] == "MISS"
@@ -52,6 +67,7 @@ def test_different_questions_are_kept_apart(front: Front, relay: Relay) -> None:
 
 def test_languages_are_never_mixed(front: Front, relay: Relay) -> None:
     titles: dict[str, set[str]] = {"en": set(), "zh-CN": set(), "": set()}
+    seconds = Seconds()
     for _ in range(TIMES):
         for language, seen in titles.items():
             answer = front.get("/api/v1/categories", accept_language=language)
@@ -59,7 +75,7 @@ def test_languages_are_never_mixed(front: Front, relay: Relay) -> None:
             seen.add(answer.body.decode())
     assert [len(seen) for seen in titles.values()] == [1, 1, 1]
     assert titles["en"] != titles["zh-CN"] == titles[""]
-    assert len(relay.paths) <= 3 * 3
+    assert len(relay.paths) <= 3 * (1 + seconds.begun)
 
 
 def test_a_language_from_a_cookie_is_answered_and_not_kept_for_others(
@@ -125,7 +141,12 @@ def send(front: Front, path: str) -> SSLSocket:
     return connection
 
 
-def test_many_at_once_are_one_request_to_the_shop(front: Front, relay: Relay) -> None:
+def test_many_at_once_are_one_request_to_the_shop(
+    make_front: Callable[..., Front], relay: Relay
+) -> None:
+    # So long that those who are read last find it kept, however slow this machine is.
+    changes = {"proxy_cache_valid 200 1s;": "proxy_cache_valid 200 120s;"}
+    front = make_front(shop_port=relay.port, changes=changes)
     with ExitStack() as stack:
         relay.hold()
         asked = [stack.enter_context(send(front, "/api/v1/goods")) for _ in range(50)]
@@ -138,27 +159,21 @@ def test_many_at_once_are_one_request_to_the_shop(front: Front, relay: Relay) ->
 def test_while_the_shop_is_asked_again_others_get_the_last_answer(
     front: Front, relay: Relay
 ) -> None:
-    def answer_in_time(connection: SSLSocket) -> Answer | None:
-        connection.settimeout(0.3)
-        try:
-            return receive(connection)
-        except TimeoutError:
-            return None
-
-    first = front.get("/api/v1/goods")
+    first, first_at = front.get("/api/v1/goods"), time.monotonic()
     relay.hold()
-    with ExitStack() as stack:
-        deadline = time.monotonic() + 5
-        asked = stack.enter_context(send(front, "/api/v1/goods"))
-        while (answer := answer_in_time(asked)) is not None:
-            assert answer.headers["X-Cache"] == "HIT"
-            assert time.monotonic() < deadline, "it is kept for more than a second"
+    with ThreadPoolExecutor(1) as other:
+        while True:
+            asked_at, asked = time.monotonic(), other.submit(front.get, "/api/v1/goods")
+            assert front.wait_for(lambda: asked.done() or len(relay.paths) == 2)  # noqa: B023
+            if len(relay.paths) == 2:
+                break
+            assert asked.result().headers["X-Cache"] == "HIT"
+            # For a second, and nginx knows whole ones only.
+            assert asked_at - first_at < 2
             time.sleep(0.02)  # there is a limit to what one address may ask
-            asked = stack.enter_context(send(front, "/api/v1/goods"))
         others = [front.get("/api/v1/goods") for _ in range(5)]
         assert [other.headers["X-Cache"] for other in others] == ["UPDATING"] * 5
         assert {other.body for other in others} == {first.body}
         assert len(relay.paths) == 2
         relay.release()
-        asked.settimeout(5)
-        assert receive(asked).headers["X-Cache"] == "EXPIRED"
+        assert asked.result().headers["X-Cache"] == "EXPIRED"

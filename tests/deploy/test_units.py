@@ -99,7 +99,7 @@ def test_workers_hear_beat_and_all_of_them_finish_when_they_are_asked(
             return child
 
         def says(child: Child, words: str) -> None:
-            child.wait_until(lambda: words in child.log.read_text(), seconds=60)
+            child.wait_until(lambda: words in child.log.read_text(), seconds=120)
 
         drains, sweepers, beat = children = [start(name) for name in (*WORKERS, BEAT)]
         says(drains, "ready.")
@@ -108,7 +108,7 @@ def test_workers_hear_beat_and_all_of_them_finish_when_they_are_asked(
         for child in children:
             os.kill(child.pid, signal.SIGTERM)
         for child in children:
-            child.finish(seconds=20)
+            child.finish(seconds=120)
             assert child.exit_code() == 0, child.name  # not -9
     # Drains are apart: nothing else is heard there.
     assert "orders.tasks" not in drains.log.read_text().partition("ready.")[2]

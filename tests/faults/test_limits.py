@@ -3,11 +3,12 @@ clients who lie about who they are."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from orders.models import Order
 from shop.accounts.models import User
 from tests.faults.clients import Client, Reply, agreement, at_once
 from tests.faults.sales import assert_sold, sale_of
-from tests.faults.shop import REAL_PROCESSES, Shop, wait_until
+from tests.faults.shop import HEAL_SECONDS, REAL_PROCESSES, Shop, wait_until
 from tests.kit.clientlog import ClientLog
 from tests.kit.hows import How, hows, make_users
 
@@ -140,12 +141,12 @@ def test_an_address_passes_as_often_as_the_rate_says_whatever_it_claims_to_be(
     shop: Shop, client_of: Clients, dice: Random, how: How
 ) -> None:
     """Nothing stands in front of this server, so nobody's word counts but the socket's."""
-    sale = sale_of(how, stock=1_000, rate_per_address=10)
+    sale = sale_of(how, stock=1_000, rate_per_address=4)
     clients = [client_of(user) for user in make_users(40)]
 
-    asked = bursts(sale, clients, dice, admitted=200 if how.soak else 25)
+    asked = bursts(sale, clients, dice, admitted=80 if how.soak else 10)
 
-    rate = {"rate": 10, "seconds": settings.SALE_RATE_SECONDS["address"]}
+    rate = {"rate": 4, "seconds": settings.SALE_RATE_SECONDS["address"]}
     assert_exact(asked, admitted_at(sale), **rate)
     shop.comes_to_rest(sale)
     assert_sold(sale, units=codes_of(asked)[""], of=1_000)
@@ -155,12 +156,12 @@ def test_an_address_passes_as_often_as_the_rate_says_whatever_it_claims_to_be(
 def test_a_sale_lets_through_as_many_as_the_rate_says(
     shop: Shop, client_of: Clients, dice: Random, how: How
 ) -> None:
-    sale = sale_of(how, stock=1_000, rate_in_all=15)
+    sale = sale_of(how, stock=1_000, rate_in_all=5)
     clients = [client_of(user) for user in make_users(40)]
 
-    asked = bursts(sale, clients, dice, admitted=300 if how.soak else 35)
+    asked = bursts(sale, clients, dice, admitted=100 if how.soak else 12)
 
-    rate = {"rate": 15, "seconds": settings.SALE_RATE_SECONDS["all"]}
+    rate = {"rate": 5, "seconds": settings.SALE_RATE_SECONDS["all"]}
     assert_exact(asked, admitted_at(sale), **rate)
     shop.comes_to_rest(sale)
     assert_sold(sale, units=codes_of(asked)[""], of=1_000)
@@ -172,7 +173,7 @@ def test_behind_a_proxy_only_the_address_that_it_saw_counts(
 ) -> None:
     """At once from two addresses, with a different story in front each time, and from all over an
     IPv6 network."""
-    sale = sale_of(how, stock=1_000, rate_per_address=5)
+    sale = sale_of(how, stock=1_000, rate_per_address=3)
     crowds: dict[Callable[[], str], list[User]] = {
         lambda: "198.51.100.7": make_users(20),
         lambda: "198.51.100.8": make_users(20),
@@ -186,7 +187,7 @@ def test_behind_a_proxy_only_the_address_that_it_saw_counts(
         ]
         asked = burst(sale, [device for crowd in devices for device in crowd])
 
-    rate = {"rate": 5, "seconds": settings.SALE_RATE_SECONDS["address"]}
+    rate = {"rate": 3, "seconds": settings.SALE_RATE_SECONDS["address"]}
     for users in crowds.values():
         of_crowd = [one for one in asked if one.user in users]
         assert_exact(of_crowd, admitted_at(sale, users), **rate)
@@ -259,6 +260,10 @@ def test_a_token_that_is_used_20_times_at_once_admits_once(
     assert agreement(log, [sale]) == []
 
 
+def expiry_of(issued: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(issued["expires_at"])
+
+
 @hows("expired tokens", short=1)
 def test_a_token_is_good_until_it_expires(
     shop: Shop, client_of: Clients, log: ClientLog, how: How
@@ -267,11 +272,16 @@ def test_a_token_is_good_until_it_expires(
     with shop.another_web(SALE_TOKEN_SECONDS="3") as port:
         client = client_of(user, port=port)
         issued = client.ask("POST", f"/flash-sales/{sale.pk}/token", {}).body
-        in_time = client.buy(sale, token=token_of(client, sale))
+        while True:
+            fresh = client.ask("POST", f"/flash-sales/{sale.pk}/token", {}).body
+            in_time = client.buy(sale, token=fresh["token"])
+            # On a slow machine it may be too old when it comes, and the next one may not.
+            if not in_time.code or datetime.now(UTC) < expiry_of(fresh):
+                break
 
         # It may be good for a second longer than it says.
-        expired_at = datetime.fromisoformat(issued["expires_at"]) + timedelta(seconds=1)
-        wait_until(lambda: datetime.now(UTC) > expired_at, "it is too old", seconds=10)
+        expired_at = expiry_of(issued) + timedelta(seconds=1)
+        wait_until(lambda: datetime.now(UTC) > expired_at, "it is too old", seconds=HEAL_SECONDS)
         late = client.buy(sale, token=issued["token"])
 
     assert in_time.code == ""

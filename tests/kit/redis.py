@@ -28,9 +28,9 @@ def forget_connections() -> None:
 @contextmanager
 def gates_in(server: Redis, *, timeout: float = PATIENT) -> Iterator[None]:
     """Inside, gates are in `server`, which is waited for so many seconds."""
-    caches = redis_caches(
-        gates=server.env()["GATE_REDIS_URL"], cache=settings.REDIS_URL, gate_timeout=timeout
-    )
+    # Connections are kept by address: one for each time-out.
+    url = f"{server.env()['GATE_REDIS_URL']}?socket_timeout={timeout}"
+    caches = redis_caches(gates=url, cache=settings.REDIS_URL, gate_timeout=timeout)
     with override_settings(CACHES=caches):
         forget_connections()
         try:

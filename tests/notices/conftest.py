@@ -6,7 +6,7 @@ from threading import Lock
 import pytest
 from pytest_django.fixtures import Settings
 
-from shop.notices import channels, delivery
+from shop.notices import channels
 from shop.notices.models import Notice
 from tests.accounts.wechat.conftest import counted, far
 
@@ -32,12 +32,6 @@ class Told:
         self.before(notice)
         with self._mutex:
             self.keys.append(notice.key)
-
-
-@pytest.fixture(autouse=True)
-def _as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine is, a call sends all that is due."""
-    monkeypatch.setattr(delivery, "SENDING_SECONDS", 60.0)
 
 
 @pytest.fixture

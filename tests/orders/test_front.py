@@ -1,6 +1,7 @@
 """What the front door of flash sales remembers, and whose address it takes; for the rest see
 `tests/api/test_doors.py`."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +18,13 @@ from shop.pools.drain import drain
 from shop.pools.models import Placement
 from tests.factories import make_address, make_sale, make_user
 from tests.kit import fronts
+from tests.kit.clock import Clock
 from tests.kit.fronts import Long, Reply, token
 from tests.kit.offers import SALE_ORDERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_a_request")]
+
+LIFE_SECONDS = shield.LIFE_SECONDS
 
 
 def through(application: Any) -> front.Front:
@@ -87,11 +91,13 @@ def test_a_failed_orders_repeat_is_not_refused_either(long: Long) -> None:
 def test_what_is_remembered_is_forgotten_within_a_second(
     long: Long, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock()
+    monkeypatch.setattr(shield, "LIFE_SECONDS", LIFE_SECONDS)
+    monkeypatch.setattr(shield, "time", SimpleNamespace(monotonic=clock))
     sale, _ = sold_out(long)
-    later = shield.time.monotonic() + shield.LIFE_SECONDS
-    assert shield.LIFE_SECONDS < 1
+    assert LIFE_SECONDS < 1
     assert shield.answer(sale.pk, 10**9) is not None
-    monkeypatch.setattr(shield.time, "monotonic", lambda: later + 0.001)
+    clock.now += LIFE_SECONDS + 0.001
     assert shield.answer(sale.pk, 10**9) is None
 
 

@@ -12,7 +12,7 @@ from orders.models import Order
 from orders.payments.models import Payment
 from orders.payments.wechat import client
 from shop.accounts.models import User
-from tests.fakes.wechat_pay import WechatPay, keys
+from tests.fakes.wechat_pay import WechatPay, books, keys
 from tests.kit.wechat_pay import APPID, account_at, known_to_wechat
 
 
@@ -23,7 +23,14 @@ def key_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture
-def far(settings: Settings, key_files: dict[str, str]) -> Iterator[WechatPay]:
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that WeChat Pay writes into its books in a test is of one day, also at midnight."""
+    today_at_noon = books.now().replace(hour=12, minute=0, second=0)
+    monkeypatch.setattr(books, "now", lambda: today_at_noon)
+
+
+@pytest.fixture
+def far(settings: Settings, key_files: dict[str, str], noon: None) -> Iterator[WechatPay]:
     with WechatPay([APPID]) as pay:
         account_at(settings, pay, key_files)
         client.forget()

@@ -21,8 +21,7 @@ from orders.payments.wechat.bills import fen_of
 from orders.payments.wechat.provider import CHINA
 from shop.accounts.models import User
 from tests.factories import make_sku, place
-from tests.fakes.wechat_pay import WechatPay
-from tests.fakes.wechat_pay.books import now
+from tests.fakes.wechat_pay import WechatPay, books
 from tests.kit.desk import logged, page_of, shown
 from tests.kit.wechat_pay import start_wechat
 from tests.payments.conftest import state_of
@@ -43,7 +42,7 @@ def day(far: WechatPay, buyer: User, operator: User, heard: Heard) -> date:
     first = Order.objects.earliest("pk")
     lifecycle.order_refuse(order_no=first.order_no, operator=operator, reason="")
     payments.refunds_execute()
-    return now().date()
+    return books.now().date()
 
 
 def compared(day: date) -> list[dict[str, Any]]:

@@ -116,7 +116,7 @@ def api(appid: str) -> Iterator[WechatApi]:
 
 @pytest.fixture
 def pay(
-    appid: str, api: WechatApi, settings: Settings, key_files: dict[str, str]
+    appid: str, api: WechatApi, settings: Settings, key_files: dict[str, str], noon: None
 ) -> Iterator[WechatPay]:
     """WeChat Pay, beside WeChat, and a shop that knows both."""
     with WechatPay([appid]) as far:

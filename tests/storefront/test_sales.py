@@ -106,7 +106,7 @@ def test_what_is_sold_out_is_said_in_words_and_offers_no_button(visit, buyer):
 def test_a_sale_that_begins_offers_its_button_by_itself(visit, buyer):
     sale = a_sale(1, starts_in=timedelta(minutes=30))
     page = visit(buyer).tab(f"/sales/{sale.pk}")
-    expect(page.locator(".countdown")).to_have_text(re.compile("29:[0-9]{2}|30:00"))
+    expect(page.locator(".countdown")).to_have_text(re.compile("2[0-9]:[0-9]{2}|30:00"))
     expect(buy(page)).to_have_count(0)
 
     FlashSale.objects.update(starts_at=Now())
@@ -115,13 +115,13 @@ def test_a_sale_that_begins_offers_its_button_by_itself(visit, buyer):
 
 
 def test_the_time_is_the_shop_s_whatever_the_telephone_says(visit, buyer):
-    sale = a_sale(1, ends_in=timedelta(minutes=10))
+    sale = a_sale(1, ends_in=timedelta(minutes=40))
     browser = visit(buyer)
     browser.context.clock.install(time="2001-01-01T00:00:00Z")
 
     page = browser.tab(f"/sales/{sale.pk}")
 
-    expect(page.locator(".countdown")).to_have_text(re.compile("9:5[0-9]|10:00"))
+    expect(page.locator(".countdown")).to_have_text(re.compile("3[0-9]:[0-9]{2}|40:00"))
 
 
 def test_a_sale_with_a_captcha_sells_to_whoever_reads_it(visit, buyer, monkeypatch):

@@ -28,7 +28,7 @@ class Refund:
     amount: int
     notify_url: str = ""
     status: str = "PROCESSING"
-    created: datetime = field(default_factory=now)
+    created: datetime = field(default_factory=lambda: now())
     refund_id: str = field(default_factory=lambda: f"5030{next(_serial):024d}")
 
 

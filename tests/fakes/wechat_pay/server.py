@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tests.fakes.wechat_pay.books import Charge, Refund, bill, now
+from tests.fakes.wechat_pay import books
+from tests.fakes.wechat_pay.books import Charge, Refund, bill
 from tests.fakes.wechat_pay.http import Handler, PayServer
 from tests.fakes.wechat_pay.keys import Keys, Signer, keys
 
@@ -94,7 +95,7 @@ class WechatPay:
             charge = self.charges.get(out_trade_no)
             if charge is None or not (charge.state == "NOTPAY" or closed_too):
                 return False
-            charge.state, charge.success = "SUCCESS", now()
+            charge.state, charge.success = "SUCCESS", books.now()
         if self.calls_back:
             threading.Thread(target=self._call_back, args=(charge,), daemon=True).start()
         return True
@@ -129,7 +130,7 @@ class WechatPay:
             "out_refund_no": out_refund_no,
             "refund_id": refund.refund_id,
             "refund_status": refund.status,
-            "success_time": now().isoformat(),
+            "success_time": books.now().isoformat(),
             "user_received_account": "somebody's",
             "amount": {
                 "total": refund.charge.amount,
@@ -147,7 +148,7 @@ class WechatPay:
         sealed = self.keys.seal(json.dumps(resource).encode(), about=about)
         document = {
             "id": secrets.token_hex(16),
-            "create_time": now().isoformat(),
+            "create_time": books.now().isoformat(),
             "resource_type": "encrypt-resource",
             "event_type": event,
             "summary": "支付成功",
@@ -280,8 +281,8 @@ class WechatPay:
             "data": [
                 {
                     "serial_no": self.keys.certified.serial,
-                    "effective_time": now().isoformat(),
-                    "expire_time": now().isoformat(),
+                    "effective_time": books.now().isoformat(),
+                    "expire_time": books.now().isoformat(),
                     "encrypt_certificate": sealed,
                 }
             ]
