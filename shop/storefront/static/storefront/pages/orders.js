@@ -4,15 +4,16 @@
 import { api } from "../app.js";
 import { el, fill } from "../ui/dom.js";
 import { badge, button, countdown, price } from "../ui/parts.js";
+import { say } from "../ui/say.js";
 import { inWords, moment, t } from "../ui/words.js";
 import { addressChoice, addressesFor } from "./addresses.js";
 import { sums } from "./cart.js";
 import { paying } from "./paying.js";
 import { refundsOf } from "./refunds.js";
 
-const LOOK_SECONDS = 0.7;
-// As long as an order is in one of these, something is about to happen to it.
-const MOVING = new Set(["pending", "closing", "refunding"]);
+// How often (seconds) an order is looked at: something is about to happen to it, or may from elsewhere
+// (another tab, another telephone, the clock).
+const LOOK_SECONDS = { pending: 0.7, closing: 0.7, refunding: 0.7, unpaid: 3 };
 
 export async function ordersPage(_, view) {
   const list = el("ul", { class: "cards wide" });
@@ -70,18 +71,19 @@ export async function orderPage({ order_no }, view) {
     api.listRefunds({ order_no }),
   ]);
   const methods = order.status === "unpaid" ? await api.listPaymentMethods() : [];
-  if (MOVING.has(order.status)) {
-    view.every(LOOK_SECONDS, async () => {
-      const later = await api.readOrder({ order_no });
-      if (later.status !== order.status) view.refresh();
-    });
-  }
+  const look = async () => {
+    const later = await api.readOrder({ order_no });
+    if (view.isOver || later.status === order.status) return;
+    say(t(`order.says.${later.status}`));
+    view.refresh();
+  };
+  if (order.status in LOOK_SECONDS) view.every(LOOK_SECONDS[order.status], look);
   return {
     title: t("order.title"),
     body: [
       el("p", { class: "state" }, statusBadge(order.status), " ", t(`order.says.${order.status}`)),
       order.failure ? el("p", { class: "bad" }, inWords(order.failure)) : null,
-      order.status === "unpaid" ? paying(order, methods, view) : null,
+      order.status === "unpaid" ? paying(order, methods, view, look) : null,
       order.items.length
         ? el(
             "ul",

@@ -7,8 +7,8 @@ import { button, countdown } from "../ui/parts.js";
 import { say } from "../ui/say.js";
 import { has, t } from "../ui/words.js";
 
-/** How long there is to pay, the ways to pay, and the way out. */
-export function paying(order, methods, view) {
+/** How long there is to pay, by the shop's clock, the ways to pay, and the way out. */
+export function paying(order, methods, view, over) {
   const { order_no } = order;
   const cancel = async () => {
     await api.cancelOrder({ order_no });
@@ -17,7 +17,7 @@ export function paying(order, methods, view) {
   return el(
     "div",
     { class: "actions" },
-    el("p", {}, t("order.pay-within"), " ", countdown(view, order.expires_at, { over: view.refresh })),
+    el("p", {}, t("order.pay-within"), " ", countdown(view, order.expires_at, { over })),
     here(methods).map(({ provider }) =>
       button(t("order.pay", { provider: nameOf(provider) }), () => pay(order_no, provider, view), {
         kind: "main",
