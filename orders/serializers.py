@@ -11,6 +11,7 @@ from rest_framework import serializers
 from orders.cart import MAX_LINES
 from orders.models import Order, ShippingMethod
 from orders.payments.models import Payment
+from orders.payments.offered import Method, Where
 from orders.states import State
 from shop.api.fields import IdField, StrictBooleanField, StrictCharField, StrictIntegerField
 
@@ -196,6 +197,14 @@ class AcceptedOrderSerializer(OrderSerializer):
         for name, field in fields.items():
             field.required = name in self.ALWAYS
         return fields
+
+
+class PaymentMethodSerializer(serializers.Serializer[Method]):
+    """`where`: a payment of `mini_program` can be carried out inside a mini-program only."""
+
+    provider = serializers.CharField(help_text="What /pay and /wallet/top-ups are told.")
+    where = serializers.ChoiceField(choices=[where.value for where in Where])
+    tops_up = serializers.BooleanField(help_text="Whether it also fills wallets.")
 
 
 class PayRequestSerializer(serializers.Serializer[Any]):

@@ -8,6 +8,7 @@ from shop.api import converters  # noqa: F401  # registers <id:> and <number:>
 
 urlpatterns = [
     path("shipping-methods", views.ShippingMethodsView.as_view(), name="shipping-methods"),
+    path("payment-methods", views.PaymentMethodsView.as_view(), name="payment-methods"),
     path("cart", views.CartView.as_view(), name="cart"),
     path("cart/items/<id:sku>", views.CartItemView.as_view(), name="cart-item"),
     path("orders", views.OrdersView.as_view(), name="orders"),

@@ -13,7 +13,7 @@ from orders import cart, checkout, lifecycle, selectors
 from orders.basket import CouponOf, quote
 from orders.models import Order, ShippingMethod
 from orders.payments import services as payments
-from orders.payments.offered import SANDBOX, providers
+from orders.payments.offered import SANDBOX, methods, providers
 from orders.payments.selectors import payment_of
 from orders.payments.starting import payment_start, top_up_start
 from orders.placed import placed
@@ -26,6 +26,7 @@ from orders.serializers import (
     OrderRequestSerializer,
     OrderSerializer,
     OrdersQuery,
+    PaymentMethodSerializer,
     PaymentSerializer,
     PayRequestSerializer,
     QuoteRequestSerializer,
@@ -78,6 +79,18 @@ class ShippingMethodsView(APIView):
         """The methods on offer, the default first."""
         offered = ShippingMethod.objects.filter(is_active=True)
         return Response(ShippingMethodSerializer(offered, many=True).data)
+
+
+class PaymentMethodsView(APIView):
+    """How orders can be paid here; public."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(responses=PaymentMethodSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The ways to pay that this shop offers, the wallet first."""
+        return Response(PaymentMethodSerializer(methods(), many=True).data)
 
 
 class ShopperView(APIView):

@@ -39,6 +39,7 @@ GROUPS = {
     "addresses": "accounts",
     "categories": "goods",
     "shipping-methods": "orders",
+    "payment-methods": "payments",
 }
 
 IDEMPOTENCY_KEY = OpenApiParameter(

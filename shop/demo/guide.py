@@ -12,6 +12,7 @@ from goods.sales.selectors import Status, sales_now
 from lottery.models import Period
 from lottery.packets.models import Packet
 from lottery.selectors import is_now
+from orders.coupons.selectors import Offer, coupons_offered
 from shop.accounts.models import User
 from shop.demo.people import OPERATOR, SHOPPER
 
@@ -38,10 +39,17 @@ def guide_now() -> dict[str, Any]:
         "shopper": login(*SHOPPER),
         "operator": login(*OPERATOR),
         "goods": goods.order_by("pk").values_list("goods_id", flat=True).first(),
+        "coupon": _coupon(),
         "sale": _sale(),
         **_periods(),
         "packet": _packet(),
     }
+
+
+def _coupon() -> int | None:
+    """The newest that can be claimed."""
+    coupons = coupons_offered().filter(status_now=Offer.OPEN)  # type: ignore[misc]  # annotated
+    return coupons.values_list("pk", flat=True).first()
 
 
 def _sale() -> dict[str, Any] | None:

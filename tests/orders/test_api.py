@@ -202,6 +202,19 @@ def test_shipping_methods_are_public_and_in_the_readers_language(api):
     assert english.json() == [row | {"name": "Courier"}]
 
 
+def test_the_ways_to_pay_are_public_and_those_that_are_switched_on(api, settings):
+    wallet = {"provider": "wallet", "where": "anywhere", "tops_up": False}
+    sandbox = {"provider": "sandbox", "where": "anywhere", "tops_up": True}
+    wechat = {"provider": "wechat", "where": "mini_program", "tops_up": True}
+    assert api.get(f"{V1}/payment-methods").json() == [wallet, sandbox]
+
+    settings.WECHAT_PAY_MCHID = "1230000109"
+    assert api.get(f"{V1}/payment-methods").json() == [wallet, sandbox, wechat]
+    settings.SANDBOX_PAYMENTS = False
+    settings.WECHAT_PAY_MCHID = ""
+    assert api.get(f"{V1}/payment-methods").json() == [wallet]
+
+
 def test_titles_are_in_the_language_of_who_reads_or_orders(client, address, tea):
     body = {"items": [line(tea, 1)], "address": address.pk}
     english = {"Accept-Language": "en"}

@@ -18,8 +18,10 @@ from tests.factories import (
     top_up,
 )
 from tests.kit.browser import SCREENSHOTS, beyond_its_edge, serious_faults
+from tests.kit.coupons import claim, make_coupon
 from tests.kit.marks import once
 from tests.kit.periods import draw, settle
+from tests.kit.refunds import ask, paid_order
 
 pytestmark = [once, pytest.mark.django_db(transaction=True)]
 
@@ -38,6 +40,9 @@ def pages(buyer):
         enter(buyer, one, shares=shares)
         settle(one)
     draw(over)
+    paid = paid_order(buyer, {make_sku(goods=goods, stock=5): 2})
+    ask(buyer, paid, key="broken")
+    claim(buyer, make_coupon())
     top_up(buyer, 1_000)
     key = RequestKey.of(user_id=buyer.pk, route="red-packets", key="1", path="", body={})
     packet = packet_send(key=key, plan=PacketPlan(100, 2)).row
@@ -45,7 +50,8 @@ def pages(buyer):
         *("/", "/login", "/goods", f"/goods/{goods.pk}", f"/sales/{sale.pk}", "/cart"),
         *("/orders", f"/orders/{order.order_no}", "/addresses", "/wallet", "/nowhere"),
         *(f"/periods/{period.pk}", f"/periods/{over.pk}", f"/periods/{over.pk}/proof"),
-        *("/packets", f"/packets/{packet.public_id}"),
+        *("/packets", f"/packets/{packet.public_id}", "/coupons"),
+        *(f"/orders/{paid.order_no}", f"/orders/{paid.order_no}/refund"),
     ]
 
 

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from deploy.local import packages
+from orders.payments.offered import SANDBOX, WECHAT
+from orders.payments.wallet import WALLET
 from shop import errors
 from tests.factories import make_sale
 from tests.kit.marks import once
@@ -99,6 +101,10 @@ def words() -> set[str]:
     return set(re.findall(r'^  "?([\w.-]+)"?: ', (MODULES / "words" / "en.js").read_text(), re.M))
 
 
+def test_each_way_to_pay_has_words():
+    assert {f"pay.{provider}" for provider in (WALLET, SANDBOX, WECHAT)} <= words()
+
+
 def test_each_code_that_has_words_is_one_of_the_shop_s():
     """For one that has none, the shop's own are shown."""
     told = {name.removeprefix("problem.") for name in words() if name.startswith("problem.")}
@@ -115,6 +121,9 @@ def test_each_code_that_has_words_is_one_of_the_shop_s():
         ("PeriodStatusEnum", ("period.status.",)),
         ("EntryStatusEnum", ("entry.status.",)),
         ("RedPacketStatusEnum", ("packet.status.",)),
+        ("RefundStatusEnum", ("refund.status.", "refund.says.")),
+        ("CouponStatusEnum", ("coupon.status.",)),
+        ("IssuedCouponStatusEnum", ("coupon.mine.",)),
     ],
 )
 def test_each_state_has_words(document, schema, prefixes):

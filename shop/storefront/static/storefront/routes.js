@@ -3,6 +3,7 @@
  */
 import { addressesPage } from "./pages/addresses.js";
 import { cartPage } from "./pages/cart.js";
+import { couponsPage } from "./pages/coupons.js";
 import { goodsListPage, goodsPage } from "./pages/goods.js";
 import { homePage } from "./pages/home.js";
 import { loginPage } from "./pages/login.js";
@@ -10,6 +11,7 @@ import { orderPage, ordersPage } from "./pages/orders.js";
 import { packetPage, packetsPage } from "./pages/packets.js";
 import { periodPage } from "./pages/period.js";
 import { proofPage } from "./pages/proof.js";
+import { refundPage } from "./pages/refunds.js";
 import { salePage } from "./pages/sale.js";
 import { walletPage } from "./pages/wallet.js";
 
@@ -24,6 +26,8 @@ export const routes = [
   ["/cart", cartPage, user],
   ["/orders", ordersPage, user],
   ["/orders/:order_no", orderPage, user],
+  ["/orders/:order_no/refund", refundPage, user],
+  ["/coupons", couponsPage],
   ["/addresses", addressesPage, user],
   ["/periods/:id", periodPage],
   ["/periods/:id/proof", proofPage],

@@ -33,6 +33,7 @@ export const operations = {
   setCartItem: { method: "PUT", path: "/cart/items/{sku}" },
   removeCartItem: { method: "DELETE", path: "/cart/items/{sku}" },
 
+  listPaymentMethods: { method: "GET", path: "/payment-methods", open: true },
   listShippingMethods: { method: "GET", path: "/shipping-methods", open: true },
   quoteOrder: { method: "POST", path: "/orders/quote", again: true },
   placeOrder: { method: "POST", path: "/orders", keyed: true },

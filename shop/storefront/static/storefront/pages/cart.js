@@ -6,12 +6,14 @@ import { el, fill } from "../ui/dom.js";
 import { button, choice, field, form, price } from "../ui/parts.js";
 import { inWords, t } from "../ui/words.js";
 import { addressesFor, addressChoice } from "./addresses.js";
+import { terms } from "./coupons.js";
 
 export async function cartPage(_, view) {
-  const [cart, addresses, methods] = await Promise.all([
+  const [cart, addresses, methods, coupons] = await Promise.all([
     api.readCart(),
     addressesFor(),
     api.listShippingMethods(),
+    api.listMyCoupons({ status: "issued", page_size: 100 }),
   ]);
   if (!cart.items.length) {
     const shelves = el("a", { href: "#/goods" }, t("nav.goods"));
@@ -20,7 +22,7 @@ export async function cartPage(_, view) {
   const items = cart.items.map((item) => cartRow(item, view));
   return {
     title: t("nav.cart"),
-    body: [el("ul", { class: "rows" }, items), checkout(cart, addresses, methods, view)],
+    body: [el("ul", { class: "rows" }, items), checkout({ cart, addresses, methods, coupons: coupons.results }, view)],
   };
 }
 
@@ -46,12 +48,13 @@ function cartRow(item, view) {
   );
 }
 
-function checkout(cart, addresses, methods, view) {
+function checkout({ cart, addresses, methods, coupons }, view) {
   const total = el("div", { class: "total", "aria-live": "polite" });
   let quoted = null;
   const asked = (values) => ({
     address: values.address ? Number(values.address) : undefined,
     shipping_method: values.shipping_method ? Number(values.shipping_method) : undefined,
+    coupon: values.coupon ? Number(values.coupon) : undefined,
   });
 
   const place = async (values) => {
@@ -76,6 +79,7 @@ function checkout(cart, addresses, methods, view) {
             methods.map((method) => [method.id, method.name]),
           )
         : null,
+      couponChoice(coupons),
       field(t("cart.remark"), { name: "remark", maxlength: 200 }),
       total,
     ],
@@ -101,6 +105,17 @@ function checkout(cart, addresses, methods, view) {
   node.addEventListener("change", look);
   look();
   return node;
+}
+
+/** One of the shopper's coupons, or the way to some. */
+function couponChoice(coupons) {
+  const words = coupons.map(({ id, coupon }) => [id, `${coupon.title}: ${terms(coupon)}`]);
+  return el(
+    "div",
+    {},
+    coupons.length ? choice(t("cart.coupon"), "coupon", [["", t("cart.no-coupon")], ...words]) : null,
+    el("a", { href: "#/coupons" }, t("cart.coupons")),
+  );
 }
 
 /** What a total is made of, of a quote or an order. */

@@ -16,7 +16,7 @@ export async function guide(view) {
   if (!place) return null;
   const answer = await ask({ method: "GET", url: place, headers: {}, body: null }).catch(() => null);
   if (answer?.status !== 200 || answer.data === null) return null;
-  const { shopper, operator, goods, sale, period, drawn, packet } = answer.data;
+  const { shopper, operator, goods, coupon, sale, period, drawn, packet } = answer.data;
   if (sale) hear({ headers: {}, data: sale });
   return el(
     "section",
@@ -27,6 +27,7 @@ export async function guide(view) {
       {},
       shopper && !isLoggedIn() ? el("li", {}, logIn(shopper, view)) : null,
       goods && step(`#/goods/${goods}`, "guide.buy"),
+      coupon && step("#/coupons", "guide.coupon"),
       sale && rush(sale, view),
       period && step(`#/periods/${period}`, "guide.win"),
       drawn

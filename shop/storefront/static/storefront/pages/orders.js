@@ -8,17 +8,19 @@ import { say } from "../ui/say.js";
 import { inWords, moment, t } from "../ui/words.js";
 import { addressChoice, addressesFor } from "./addresses.js";
 import { sums } from "./cart.js";
+import { paying } from "./paying.js";
+import { refundsOf } from "./refunds.js";
 
-const LOOK_SECONDS = 0.7;
-// As long as an order is in one of these, something is about to happen to it.
-const MOVING = new Set(["pending", "closing", "refunding"]);
+// How often (seconds) an order is looked at: something is about to happen to it, or may from elsewhere
+// (another tab, another telephone, the clock).
+const LOOK_SECONDS = { pending: 0.7, closing: 0.7, refunding: 0.7, unpaid: 3 };
 
-export async function ordersPage() {
+export async function ordersPage(_, view) {
   const list = el("ul", { class: "cards wide" });
   const more = el("p");
   async function look(before) {
     const found = await api.listOrders({ before, page_size: 20 });
-    list.append(...found.results.map(orderCard));
+    list.append(...found.results.map((order) => orderCard(order, view)));
     const last = found.next && new URL(found.next, location.href).searchParams.get("before");
     fill(
       more,
@@ -30,7 +32,7 @@ export async function ordersPage() {
   return { title: t("nav.orders"), body: [list, more] };
 }
 
-function orderCard(order) {
+function orderCard(order, view) {
   return el(
     "li",
     { class: "card" },
@@ -40,6 +42,15 @@ function orderCard(order) {
       el("strong", {}, names(order)),
       statusBadge(order.status),
       price(order.total_fen),
+      order.status === "unpaid"
+        ? el(
+            "span",
+            {},
+            t("order.pay-within"),
+            " ",
+            countdown(view, order.expires_at, { over: view.refresh }),
+          )
+        : null,
       el("small", { class: "muted" }, moment(order.created_at)),
     ),
   );
@@ -54,19 +65,25 @@ function statusBadge(status) {
 }
 
 export async function orderPage({ order_no }, view) {
-  const [order, addresses] = await Promise.all([api.readOrder({ order_no }), addressesFor()]);
-  if (MOVING.has(order.status)) {
-    view.every(LOOK_SECONDS, async () => {
-      const later = await api.readOrder({ order_no });
-      if (later.status !== order.status) view.refresh();
-    });
-  }
+  const [order, addresses, refunds] = await Promise.all([
+    api.readOrder({ order_no }),
+    addressesFor(),
+    api.listRefunds({ order_no }),
+  ]);
+  const methods = order.status === "unpaid" ? await api.listPaymentMethods() : [];
+  const look = async () => {
+    const later = await api.readOrder({ order_no });
+    if (view.isOver || later.status === order.status) return;
+    say(t(`order.says.${later.status}`));
+    view.refresh();
+  };
+  if (order.status in LOOK_SECONDS) view.every(LOOK_SECONDS[order.status], look);
   return {
     title: t("order.title"),
     body: [
       el("p", { class: "state" }, statusBadge(order.status), " ", t(`order.says.${order.status}`)),
       order.failure ? el("p", { class: "bad" }, inWords(order.failure)) : null,
-      order.status === "unpaid" ? payment(order, view) : null,
+      order.status === "unpaid" ? paying(order, methods, view, look) : null,
       order.items.length
         ? el(
             "ul",
@@ -90,34 +107,10 @@ export async function orderPage({ order_no }, view) {
             await view.refresh();
           })
         : null,
+      refundsOf(order, refunds, view),
       el("p", { class: "muted" }, t("order.number", { number: order.order_no })),
     ],
   };
-}
-
-/** How long there is to pay, the ways to pay, and the way out. */
-function payment(order, view) {
-  const { order_no } = order;
-  const pay = (provider) => async () => {
-    const begun = await api.payOrder({ order_no, body: { provider } });
-    if (begun.status === "pending" && provider === "sandbox") {
-      await api.succeedInSandbox({ payment_no: begun.payment_no });
-    }
-    say(t("order.is-paid"));
-    await view.refresh();
-  };
-  const cancel = async () => {
-    await api.cancelOrder({ order_no });
-    await view.refresh();
-  };
-  return el(
-    "div",
-    { class: "actions" },
-    el("p", {}, t("order.pay-within"), " ", countdown(view, order.expires_at, { over: view.refresh })),
-    button(t("order.pay-wallet"), pay("wallet"), { kind: "main" }),
-    button(t("order.pay-sandbox"), pay("sandbox"), { kind: "main" }),
-    button(t("order.cancel"), cancel),
-  );
 }
 
 /** The address as it stood when it was ordered, or the question for one. */

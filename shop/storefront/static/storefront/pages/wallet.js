@@ -7,9 +7,10 @@ import { fenOf } from "../ui/money.js";
 import { amount, button, choice, field, form, price } from "../ui/parts.js";
 import { say } from "../ui/say.js";
 import { has, moment, t } from "../ui/words.js";
+import { elsewhere, here, nameOf } from "./paying.js";
 
 export async function walletPage(_, view) {
-  const wallet = await api.readWallet();
+  const [wallet, methods] = await Promise.all([api.readWallet(), api.listPaymentMethods()]);
   const list = el("ul", { class: "rows postings" });
   const more = el("p");
   async function look(before) {
@@ -25,9 +26,10 @@ export async function walletPage(_, view) {
       el("p", { class: "large" }, price(wallet.cny_fen)),
       el("p", { class: "large" }, amount(wallet.points, "points")),
       el("p", {}, el("a", { href: "#/packets" }, t("nav.packets"))),
+      el("p", {}, el("a", { href: "#/coupons" }, t("coupon.title"))),
       el("p", {}, el("a", { href: "#/addresses" }, t("address.title"))),
       el("h2", {}, t("wallet.top-up")),
-      toppingUp(view),
+      toppingUp(methods.filter((method) => method.tops_up), view),
       el("h2", {}, t("wallet.postings")),
       list,
       more,
@@ -35,25 +37,27 @@ export async function walletPage(_, view) {
   };
 }
 
-function toppingUp(view) {
+function toppingUp(methods, view) {
   const topUp = async ({ amount: text, provider }) => {
     const amount_fen = fenOf(text);
     if (amount_fen === null) return say(t("money.not"), { bad: true });
     const payment = await api.topUp({ body: { amount_fen, provider } });
-    if (payment.status === "pending") {
+    if (payment.status === "pending" && provider === "sandbox") {
       await api.succeedInSandbox({ payment_no: payment.payment_no });
     }
     await view.refresh();
     return say(t("wallet.topped-up"));
   };
-  return form(
-    [
-      field(t("wallet.amount"), { name: "amount", required: true, inputmode: "decimal" }),
-      choice(t("wallet.provider"), "provider", [["sandbox", t("wallet.sandbox")]]),
-    ],
-    t("wallet.top-up"),
-    topUp,
+  const words = elsewhere(methods).map(({ provider }) =>
+    el("p", {}, t("wallet.elsewhere", { provider: nameOf(provider) })),
   );
+  const choices = here(methods).map(({ provider }) => [provider, nameOf(provider)]);
+  if (!choices.length) return words.length ? words : el("p", {}, t("wallet.no-top-ups"));
+  const fields = [
+    field(t("wallet.amount"), { name: "amount", required: true, inputmode: "decimal" }),
+    choice(t("wallet.provider"), "provider", choices),
+  ];
+  return [form(fields, t("wallet.top-up"), topUp), words];
 }
 
 function postingRow(posting) {
