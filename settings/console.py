@@ -19,6 +19,7 @@ UNFOLD: dict[str, Any] = {
         }
     ],
     "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "shop.backoffice.today.today",
     # The red of the storefront, from its lightest to its darkest.
     "COLORS": {
         "primary": {
