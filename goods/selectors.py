@@ -11,7 +11,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from goods.models import Category, Goods, Sku
 from shop.errors import NotFound
-from shop.pools.models import PoolMovement
+from shop.pools.models import Pool, PoolMovement
 
 # Each ends in the key, so that pages neither repeat nor skip goods of one price.
 ORDERINGS: Mapping[str, Sequence[str]] = {
@@ -20,6 +20,10 @@ ORDERINGS: Mapping[str, Sequence[str]] = {
     "-price": ("-min_price_fen", "-pk"),
 }
 DEFAULT_ORDERING = "newest"
+# SKUs that are looked through for low stock, the newest ones, and pools in one statement: MariaDB
+# reads more than a thousand ids as a table of their own, and the pools' from end to end.
+LOOKED_THROUGH = 5_000
+POOLS_AT_ONCE = 900
 
 
 def categories() -> QuerySet[Category]:
@@ -66,6 +70,20 @@ def sku_has_history(sku: Sku) -> bool:
 def skus_offered(size: int = 200) -> list[Sku]:
     """The newest SKUs on the shelf, with their goods, for an operator to choose from."""
     return list(Sku.objects.filter(on_shelf=True).select_related("goods").order_by("-pk")[:size])
+
+
+def running_low(most: int) -> list[tuple[str, int]]:
+    """(code, units left) of SKUs on the shelf with `most` or fewer left, the least first. Counters
+    are in no index, which each order would pay for; so the LOOKED_THROUGH newest SKUs are read."""
+    newest = Sku.objects.order_by("-pk").values_list("pool_id", "code", "on_shelf")
+    codes = {pool_id: code for pool_id, code, on_shelf in newest[:LOOKED_THROUGH] if on_shelf}
+    pool_ids = list(codes)
+    low: list[tuple[str, int]] = []
+    for start in range(0, len(pool_ids), POOLS_AT_ONCE):
+        some = Pool.objects.filter(pk__in=pool_ids[start : start + POOLS_AT_ONCE])
+        few = some.filter(available__lte=most).values_list("pk", "available")
+        low += [(codes[pool_id], available) for pool_id, available in few]
+    return sorted(low, key=lambda one: (one[1], one[0]))
 
 
 def movements_page(sku: Sku, *, before: int | None = None, size: int = 100) -> list[PoolMovement]:

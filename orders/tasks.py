@@ -8,6 +8,7 @@ from celery import shared_task
 from orders import lifecycle, unattended
 from orders.payments import services as payments
 from orders.payments.oversight.reconciliation import reconcile_due
+from orders.takings.services import takings_count
 
 # A sweep yields after this long, so that one kind of work starves no other.
 BUDGET_SECONDS = 2.0
@@ -62,3 +63,9 @@ def answer_orders() -> int:
 def complete_orders() -> int:
     """Completes orders that were sent long enough ago."""
     return _until_idle(unattended.orders_complete)
+
+
+@shared_task
+def count_takings() -> int:
+    """Counts what came in, by the hour."""
+    return _until_idle(takings_count)

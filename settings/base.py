@@ -26,7 +26,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 
 INSTALLED_APPS = [
-    "unfold",  # before the admin whose pages it dresses
+    "shop.backoffice.apps.DressConfig",  # before the admin whose pages it dresses
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "shop.pools",
     "shop.wallet",
     "shop.notices",
+    "shop.backoffice",
     "shop.storefront",
     "goods",
     "goods.sales",
@@ -51,6 +52,7 @@ INSTALLED_APPS = [
     "orders.payments.oversight",
     "orders.refunds",
     "orders.coupons",
+    "orders.takings",
     "lottery",
     "lottery.packets",
 ]
@@ -195,6 +197,8 @@ STOCK_STRATEGY = env.str("STOCK_STRATEGY", default="optimistic")
 # Requests of one process that may work on one pool at a time, and how long (seconds) others wait.
 POOL_CONCURRENCY = env.int("API_ORDER_LIMIT", default=4)
 POOL_WAIT_SECONDS = env.float("API_ORDER_WAIT_SECONDS", default=2.0)
+# Units from which on the console says that a SKU runs low.
+LOW_STOCK = env.int("LOW_STOCK", default=5)
 # Seconds an order may stay unpaid.
 ORDER_PAY_SECONDS = env.int("ORDER_PAY_SECONDS", default=300)
 # Whether every paid order is accepted by itself.
@@ -311,6 +315,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.tasks.complete_orders",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "count-takings": {
+        "task": "orders.tasks.count_takings",
+        "schedule": 5.0,
+        "options": {"expires": 10},
     },
     "ring-drains": {
         "task": "shop.pools.tasks.ring_drains",

@@ -20,6 +20,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "SHOW_LANGUAGES": True,
     "STYLES": [lambda request: static("backoffice/console.css")],
+    "DASHBOARD_CALLBACK": "shop.backoffice.today.today",
     # The red of the storefront, from its lightest to its darkest. In the dark, 500 is what links
     # are written in.
     "COLORS": {

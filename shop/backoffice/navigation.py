@@ -23,6 +23,7 @@ JOBS = (
             ("orders.order", "receipt_long"),
             ("refunds.refundrequest", "assignment_return"),
             ("orders.shippingmethod", "local_shipping"),
+            ("takings.hour", "bar_chart"),
         ),
     ),
     (_("Lottery"), (("lottery.period", "casino"), ("lottery.entry", "confirmation_number"))),

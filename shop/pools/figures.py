@@ -21,6 +21,8 @@ from shop.pools.waiting import FAILED, INTERNAL
 
 # Rows of one sale, or period, that figures of failures look at.
 NEWEST = 5_000
+# Gates of the newest pools that a look at all of them asks about.
+MOST_GATES = 50
 # The words for operators; clients are told the codes.
 FAILURE_LABELS: Mapping[str, "str | Promise"] = {
     SoldOut.code: _("sold out"),
@@ -142,6 +144,31 @@ def gate_view(pool: Pool) -> GateView:
         wrong_users=len(look.users),
         seconds=round(look.at - look.since),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class GatesView:
+    """The gates of the newest open pools, as their corrector saw them last: `cold` ones it has not
+    seen; `units` that the drifting ones are off in all."""
+
+    looked_at: int
+    cold: int
+    drifting: int
+    units: int
+
+
+def gates_now() -> GatesView | None:
+    """How the gates do; None: this shop has no Redis for gates. Raises RedisError, Unavailable."""
+    if not gate.configured():
+        return None
+    newest = Pool.objects.filter(gated=True, open=True).order_by("-pk")
+    looks = [
+        gatekeeping.last_look(pool_id)
+        for pool_id in newest.values_list("pk", flat=True)[:MOST_GATES]
+    ]
+    off = [look for look in looks if look is not None and look.drifts]
+    units = sum(abs(look.remaining) for look in off)
+    return GatesView(len(looks), looks.count(None), len(off), units)
 
 
 def gate_words(pool: Pool) -> str:

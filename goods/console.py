@@ -1,0 +1,30 @@
+"""Stock that runs low, on the console's landing page."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from goods.selectors import running_low
+from shop.backoffice.today import Figure, Level, Part, count_words, level_of, panel
+
+# SKUs named by their codes.
+NAMED = 5
+
+
+@panel("goods.sku", _("stock"))
+def stock() -> Sequence[Part]:
+    """SKUs on the shelf with little or nothing left, among the newest ones."""
+    low = running_low(settings.LOW_STOCK)
+    gone = sum(1 for _code, left in low if left <= 0)
+    codes = ", ".join(f"{code}: {left}" for code, left in low[:NAMED])
+    return [
+        Figure(
+            _("running low"),
+            gettext("%(count)s SKUs, %(gone)d of them sold out")
+            % {"count": count_words(len(low)), "gone": gone},
+            level_of(len(low), Level.LOOK),
+            more=codes,
+        )
+    ]

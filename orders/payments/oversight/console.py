@@ -1,0 +1,22 @@
+"""Alarms about money, on the console's landing page."""
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.payments.oversight.models import PaymentAlarm
+from shop.backoffice.today import Figure, Level, Part, count_words, few, level_of, panel
+
+
+@panel("oversight.paymentalarm", _("payment alarms"))
+def alarms() -> Sequence[Part]:
+    """Those that nobody has seen to."""
+    count = few(PaymentAlarm.objects.filter(handled_at__isnull=True))
+    return [
+        Figure(
+            _("payment alarms to see to"),
+            count_words(count),
+            level_of(count, Level.ACT),
+            query={"open": "1"},
+        )
+    ]
