@@ -12,12 +12,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, models
-from django.db.models import ProtectedError, Q, QuerySet
+from django.db.models import ProtectedError, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -48,8 +48,21 @@ class ImageInline(InTables, TabularInline):  # type: ignore[type-arg]
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
 
 
+def may_adjust(request: HttpRequest) -> bool:
+    """Whether this operator may adjust stock: counting a shelf is another job than setting a
+    price."""
+    return request.user.has_perm("goods.adjust_stock")
+
+
 class StockColumns:
     """What a SKU's pool says, and the ways to its pages, for lists and inlines."""
+
+    def with_jobs(self, request: HttpRequest, skus: QuerySet[Sku]) -> QuerySet[Sku]:
+        """Each SKU with what this operator may do to it."""
+        return skus.annotate(
+            may_adjust=Value(may_adjust(request)),
+            may_sell=Value(request.user.has_perm("sales.add_flashsale")),
+        )
 
     @admin.display(description=_("stock"))
     def stock(self, sku: Sku) -> str:
@@ -60,18 +73,17 @@ class StockColumns:
         return str(sku.sold) if sku.pk else "0"
 
     @admin.display(description=_("books"))
-    def books(self, sku: Sku) -> SafeString | str:
+    def books(self, sku: Any) -> SafeString | str:
         if not sku.pk:
             return "-"
-        return format_html(
-            '<a href="{}">{}</a> &middot; <a href="{}">{}</a> &middot; <a href="{}">{}</a>',
-            reverse("admin:goods_sku_adjust", args=[sku.pk]),
-            gettext("adjust stock"),
-            reverse("admin:goods_sku_movements", args=[sku.pk]),
-            gettext("movements"),
-            reverse("admin:sales_flashsale_add", query={"sku": sku.code}),
-            gettext("flash sale"),
-        )
+        pages = [(reverse("admin:goods_sku_movements", args=[sku.pk]), gettext("movements"))]
+        if sku.may_adjust:
+            adjust = reverse("admin:goods_sku_adjust", args=[sku.pk])
+            pages.insert(0, (adjust, gettext("adjust stock")))
+        if sku.may_sell:
+            sale = reverse("admin:sales_flashsale_add", query={"sku": sku.code})
+            pages.append((sale, gettext("flash sale")))
+        return format_html_join(" · ", '<a href="{}">{}</a>', pages)
 
 
 class SkuInline(StockColumns, InTables, TabularInline):  # type: ignore[type-arg]
@@ -93,7 +105,8 @@ class SkuInline(StockColumns, InTables, TabularInline):  # type: ignore[type-arg
     extra = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Sku]:
-        return super().get_queryset(request).select_related("pool").order_by("pk")
+        skus = super().get_queryset(request).select_related("pool").order_by("pk")
+        return self.with_jobs(request, skus)
 
 
 @admin.register(Goods)
@@ -222,6 +235,12 @@ class SkuAdmin(StockColumns, FactsAdmin):
     list_select_related = ("goods", "pool")
     fields = list_display
     search_fields = ("code", "goods__title")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Sku]:
+        return self.with_jobs(request, super().get_queryset(request))
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return may_adjust(request)
 
     def found(self, rows: QuerySet[Sku], term: str) -> QuerySet[Sku]:
         return rows.filter(Q(code__startswith=term) | Q(goods__title__icontains=term))

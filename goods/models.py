@@ -108,6 +108,7 @@ class Sku(models.Model):
     class Meta:
         verbose_name = _("SKU")
         verbose_name_plural = _("SKUs")
+        permissions = [("adjust_stock", "Can adjust stock")]
         constraints = [
             models.CheckConstraint(condition=Q(price_fen__gte=0), name="sku_price_not_negative"),
         ]

@@ -125,6 +125,7 @@ class Period(models.Model):
     class Meta:
         verbose_name = _("period")
         verbose_name_plural = _("periods")
+        permissions = [("enter_number", "Can type in public numbers")]
         constraints = [
             models.CheckConstraint(condition=Q(share_price__gte=1), name="period_price_positive"),
             models.CheckConstraint(

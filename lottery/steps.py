@@ -42,6 +42,7 @@ NUMBER = Step(
     not_now=_("Noted. It stands as soon as another operator has typed in the same."),
     form=PublicNumberForm,
     service=public_numbers.public_number_enter,
+    permission="lottery.enter_number",
     is_offered=_waits_for_number,
 )
 STOP = Step(

@@ -57,6 +57,7 @@ ACCEPT = Step(
     done=_("%(order)s is accepted."),
     form=ConfirmForm,
     service=lifecycle.order_accept,
+    permission="orders.accept_order",
     is_offered=_is(sources(State.ACCEPTED)),
 )
 REFUSE = Step(
@@ -65,6 +66,7 @@ REFUSE = Step(
     done=_("%(order)s is refused; its units are back and its money is on the way."),
     form=RefuseForm,
     service=lifecycle.order_refuse,
+    permission="orders.refuse_order",
     is_offered=_is(lifecycle.REFUSABLE),
 )
 SHIP = Step(
@@ -73,6 +75,7 @@ SHIP = Step(
     done=_("%(order)s is on its way."),
     form=ShipForm,
     service=lifecycle.order_ship,
+    permission="orders.ship_order",
     is_offered=_is(sources(State.SHIPPED)),
 )
 RETRY = Step(
@@ -81,6 +84,7 @@ RETRY = Step(
     done=_("%(order)s is back in its queue."),
     form=ConfirmForm,
     service=lifecycle.order_retry,
+    permission="orders.retry_order",
     is_offered=_is(sources(State.PENDING), failure=INTERNAL),
     about=_(
         "The order goes back into its queue, with its price, its limits and as many attempts as a"
@@ -94,6 +98,7 @@ DROP = Step(
     done=_("%(order)s stays failed, and is no longer one to look after."),
     form=ConfirmForm,
     service=lifecycle.order_drop,
+    permission="orders.retry_order",
     is_offered=_is({State.FAILED}, failure=INTERNAL),
     about=_("The order stays failed. It is no longer listed as one to look after."),
 )
@@ -290,14 +295,20 @@ class OrderAdmin(SteppedAdmin):
         state = STATE_LABELS[State(refusal.data["order_status"])]
         return f"{refusal.detail} " + gettext("It is: %(state)s.") % {"state": state}
 
-    @admin.action(description=_("Accept the ticked orders"), permissions=["operate"])
+    def has_accept_permission(self, request: HttpRequest) -> bool:
+        return self.may_take(request, ACCEPT)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return self.may_take(request, RETRY)
+
+    @admin.action(description=_("Accept the ticked orders"), permissions=["accept"])
     def accept_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         done = self.each_ticked(request, queryset, ACCEPT)
         if done:
             text = ngettext("%(count)d order is accepted.", "%(count)d orders are accepted.", done)
             messages.success(request, text % {"count": done})
 
-    @admin.action(description=_("Try the ticked orders again"), permissions=["operate"])
+    @admin.action(description=_("Try the ticked orders again"), permissions=["retry"])
     def retry_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         done = self.each_ticked(request, queryset, RETRY)
         if done:
@@ -308,7 +319,7 @@ class OrderAdmin(SteppedAdmin):
             )
             messages.success(request, text % {"count": done})
 
-    @admin.action(description=_("Drop the ticked orders"), permissions=["operate"])
+    @admin.action(description=_("Drop the ticked orders"), permissions=["retry"])
     def drop_ticked(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         done = self.each_ticked(request, queryset, DROP)
         if done:

@@ -157,6 +157,14 @@ class Order(Keyed, Waits):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
+        # Nobody edits an order: what is done to one has a permission for each job.
+        default_permissions = ("view",)
+        permissions = [
+            ("accept_order", "Can accept orders"),
+            ("refuse_order", "Can refuse orders, all their money back"),
+            ("ship_order", "Can ship orders"),
+            ("retry_order", "Can try failed orders again, or drop them"),
+        ]
         constraints = [
             unique_key("order"),
             models.CheckConstraint(

@@ -1,6 +1,11 @@
 """Users for operators. What is the shopper's own is shown and never edited: addresses, who they are
 to WeChat (shortened, so that it names nobody), and phones without their middle: a parcel's stands
-whole at its order, where it is needed."""
+whole at its order, where it is needed.
+
+Who may do what is decided by those who may (`manage_staff`), and by nobody else: without it an
+operator's page can't be edited, its password not be set, and no user made one. A superuser is one
+to superusers only.
+"""
 
 from typing import Any
 
@@ -8,6 +13,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -17,6 +23,10 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
 from shop.backoffice.facts import NewestRows
+from shop.backoffice.roles import ROLES, TITLES
+
+# Who may decide who may do what.
+MANAGE = "accounts.manage_staff"
 
 
 class ShownInline(TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -56,6 +66,18 @@ class IdentityInline(ShownInline):
         return shortened(identity.unionid)
 
 
+class RoleField(ModelMultipleChoiceField):
+    """Groups, by what a role is called to people."""
+
+    def label_from_instance(self, obj: Group) -> str:
+        return role_title(obj)
+
+
+def role_title(group: Group) -> str:
+    """What a group is called to people: a role in their language, another by its name."""
+    return str(TITLES.get(group.name, group.name))
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
@@ -73,9 +95,39 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     readonly_fields = ("phone_shown",)
     inlines = (AddressInline, IdentityInline)
 
+    # What makes somebody an operator, and which.
+    rights = ("is_staff", "groups", "user_permissions")
+
     @admin.display(description=_("phone"))
     def phone_shown(self, user: User) -> str:
         return user.phone_shown or "-"
+
+    def may_edit(self, request: HttpRequest, user: User | None) -> bool:
+        """Whether this one may touch that one: whoever sets somebody's password is them."""
+        if user is None or request.user.is_superuser:
+            return True
+        if user.is_superuser:
+            return False
+        return not user.is_staff or request.user.has_perm(MANAGE)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self.may_edit(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self.may_edit(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fields = [*super().get_readonly_fields(request, obj)]
+        if not request.user.is_superuser:
+            fields.append("is_superuser")
+            if not request.user.has_perm(MANAGE):
+                fields += self.rights
+        return fields
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs["form_class"] = RoleField
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
 admin.site.unregister(Group)
@@ -86,4 +138,15 @@ admin.site.unregister(BlacklistedToken)
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    """Roles are groups that `manage.py seed_roles` keeps as they were written down; others are the
+    shop's own."""
+
+    list_display = ("name", "title_shown", "about_shown")
+
+    @admin.display(description=_("role"))
+    def title_shown(self, group: Group) -> str:
+        return role_title(group) if group.name in TITLES else "-"
+
+    @admin.display(description=_("what it is for"))
+    def about_shown(self, group: Group) -> str:
+        return str(next((role.about for role in ROLES if role.name == group.name), "-"))

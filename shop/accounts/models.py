@@ -19,6 +19,9 @@ class User(AbstractUser):
     nickname = models.CharField(_("nickname"), max_length=50, blank=True, default="")
     phone = models.CharField(_("phone"), max_length=20, blank=True, default="", editable=False)
 
+    class Meta(AbstractUser.Meta):
+        permissions = [("manage_staff", "Can decide who may do what")]
+
     @property
     def phone_shown(self) -> str | None:
         """The phone number without its middle, None for none."""

@@ -39,7 +39,7 @@ class Step:
     # What is said instead of `done` where the service has returned False: nothing is wrong, and
     # nothing more was done.
     not_now: "str | Promise" = ""
-    # Needed beside the permission to operate, where the step writes facts of another model.
+    # What taking it needs, "app.codename"; none: the permission to change its fact.
     permission: str = ""
 
 
@@ -61,6 +61,17 @@ class SteppedAdmin(FactsAdmin):
     # What texts call a fact: `%(fact)s`.
     called = "fact"
     change_form_template = "admin/shop/fact.html"
+
+    def may_take(self, request: HttpRequest, step: Step) -> bool:
+        """Whether this operator may take the step, whatever the fact's state."""
+        if step.permission:
+            return request.user.has_perm(step.permission)
+        return super().has_operate_permission(request)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whoever may take a step may look at the fact."""
+        may_change = super().has_operate_permission(request)
+        return may_change or any(self.may_take(request, step) for step in self.steps)
 
     def title_of(self, fact: Any) -> str:
         """What the fact is called on its pages."""
@@ -99,7 +110,7 @@ class SteppedAdmin(FactsAdmin):
 
     def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
         """The page of a step: looks at GET, carries out at POST and goes back to the fact."""
-        if not self._may_take(request, step):
+        if not self.may_take(request, step):
             raise PermissionDenied
         fact = self.get_object(request, unquote(object_id))
         if fact is None:
@@ -184,15 +195,11 @@ class SteppedAdmin(FactsAdmin):
         context["steps"] = [
             (step.title, reverse(f"admin:{self._address(step)}", args=[fact.pk]))
             for step in self.steps
-            if self._may_take(request, step) and step.is_offered(fact)
+            if self.may_take(request, step) and step.is_offered(fact)
         ]
         context["links"] = self.links(request, fact)
         context["tables"] = self.tables(fact)
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _may_take(self, request: HttpRequest, step: Step) -> bool:
-        may_operate = self.has_operate_permission(request)
-        return may_operate and (not step.permission or request.user.has_perm(step.permission))
 
     def _tell(self, request: HttpRequest, step: Step, fact: Any, outcome: Any) -> None:
         if outcome is False and step.not_now:

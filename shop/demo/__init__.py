@@ -2,10 +2,11 @@
 
 An entry point: it may use every app. Each module adds one thing through that thing's own services,
 so the demo's units and points stand in the ledgers like real ones. What exists is left as it is:
-seeding again adds what is missing and changes nothing else. The two logins are public, so this
-belongs on no shop that takes real money.
+seeding again adds what is missing and changes nothing else. The logins are public, so this belongs
+on no shop that takes real money.
 """
 
+from shop.backoffice.seeding import roles_seed
 from shop.demo.coupon import seed_coupon
 from shop.demo.load import seed_skus
 from shop.demo.packet import seed_packet
@@ -19,7 +20,8 @@ __all__ = ["OPERATOR", "SHOPPER", "seed", "seed_skus"]
 
 
 def seed() -> list[str]:
-    """Adds whatever of the demo is missing: people and goods in one transaction, then one for each
-    thing that they can play with. Tells what it added."""
+    """Adds whatever of the demo is missing: the roles, people and goods in one transaction, then
+    one for each thing that they can play with. Tells what it added."""
+    roles = [f"role {difference.role}" for difference in roles_seed()]
     added = run(lambda: [*seed_people(), *seed_shipping(), *seed_catalogue()])
-    return [*added, *seed_sales(), *seed_coupon(), *seed_periods(), *seed_packet()]
+    return [*roles, *added, *seed_sales(), *seed_coupon(), *seed_periods(), *seed_packet()]

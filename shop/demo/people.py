@@ -1,12 +1,24 @@
-"""The demo's two logins, which are public, and what the shopper has to play with."""
+"""The demo's logins, which are public: a shopper with something to play with, and an operator for
+each role."""
+
+from django.contrib.auth.models import Group
 
 from shop.accounts.models import Address, User
+from shop.backoffice import roles
 from shop.wallet.models import Currency, House, Transaction
 from shop.wallet.services import credit
 
 # (user name, password)
 SHOPPER = ("demo", "buy-the-last-one")
 OPERATOR = ("operator", "fill-the-shelves")
+# Role -> (user name, password, nickname)
+STAFF = {
+    roles.OWNER.name: ("owner", "mind-the-whole-shop", "东家"),
+    roles.OPERATOR.name: (*OPERATOR, "掌柜"),
+    roles.WAREHOUSE.name: ("warehouse", "pack-every-parcel", "库房"),
+    roles.FINANCE.name: ("finance", "count-every-fen", "账房"),
+    roles.READ_ONLY.name: ("reader", "look-and-touch-not", "看客"),
+}
 # Enough for a hundred of the demo's lottery periods.
 POINTS = 10_000
 # What the ledger knows the grant by: it is booked once, whatever is spent since.
@@ -14,7 +26,7 @@ POINTS_REFERENCE = "demo-points"
 
 
 def seed_people() -> list[str]:
-    """Those of the two who are not there, and the shopper's points."""
+    """Those of them who are not there, and the shopper's points. The roles' groups are there."""
     added = []
     if not User.objects.filter(username=SHOPPER[0]).exists():
         shopper = User.objects.create_user(SHOPPER[0], password=SHOPPER[1], nickname="小满")
@@ -27,9 +39,13 @@ def seed_people() -> list[str]:
             is_default=True,
         )
         added.append(f"shopper {SHOPPER[0]}")
-    if not User.objects.filter(username=OPERATOR[0]).exists():
-        User.objects.create_superuser(OPERATOR[0], password=OPERATOR[1], nickname="掌柜")
-        added.append(f"operator {OPERATOR[0]}")
+    for role, (name, password, nickname) in STAFF.items():
+        if not User.objects.filter(username=name).exists():
+            user = User.objects.create_user(
+                name, password=password, nickname=nickname, is_staff=True
+            )
+            user.groups.add(Group.objects.get(name=role))
+            added.append(f"operator {name}")
     return [*added, *_grant_points()]
 
 

@@ -31,6 +31,8 @@ from shop.wallet.models import Account, Correction, Posting, Transaction
 
 # Of one transaction on its page.
 MOST_POSTINGS = 500
+# Who is a second person.
+DECIDE = "wallet.approve_correction"
 
 
 @admin.register(Account)
@@ -169,6 +171,7 @@ APPROVE = Step(
     done=_("The correction is booked."),
     form=ApproveForm,
     service=corrections.correction_approve,
+    permission=DECIDE,
     is_offered=_waits,
 )
 REJECT = Step(
@@ -178,6 +181,7 @@ REJECT = Step(
     done=_("The correction is rejected."),
     form=RejectForm,
     service=corrections.correction_reject,
+    permission=DECIDE,
     is_offered=_waits,
 )
 
@@ -216,9 +220,6 @@ class CorrectionAdmin(SteppedAdmin):
         """Django's own: asking is adding."""
         return ModelAdmin.has_add_permission(self, request)
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("wallet.approve_correction")
-
     def add_view(
         self,
         request: HttpRequest,
@@ -242,7 +243,7 @@ class CorrectionAdmin(SteppedAdmin):
         return self._page(request, title=_("Ask for a correction"), form=dressed(form))
 
     def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
-        if not self.has_operate_permission(request):
+        if not self.may_take(request, step):
             raise PermissionDenied
         correction: Any = self.get_object(request, unquote(object_id))
         if correction is None:

@@ -110,9 +110,18 @@ class TestAdjusting:
         assert (asked.status_code, sent.status_code) == (403, 403)
         assert counters(sku) == (10, 0)
 
-    def test_who_may_change_skus_may_adjust(self, desk_of, sku):
-        desk = desk_of("change_sku")
+    def test_who_may_set_prices_may_not_adjust_for_that(self, desk_of, sku):
+        desk = desk_of("view_sku", "change_sku", "change_goods")
 
+        assert desk.get(self.page(sku)).status_code == 403
+        assert (
+            self.page(sku) not in desk.get(reverse("admin:goods_sku_changelist")).content.decode()
+        )
+
+    def test_who_may_adjust_stock_adjusts(self, desk_of, sku):
+        desk = desk_of("adjust_stock")
+
+        assert self.page(sku) in desk.get(reverse("admin:goods_sku_changelist")).content.decode()
         desk.post(self.page(sku), self.form(desk, sku))
 
         assert counters(sku) == (15, 0)

@@ -35,7 +35,9 @@ def english(settings):
 @pytest.fixture
 def operator():
     operator = make_user(is_staff=True)
-    operator.user_permissions.set(Permission.objects.filter(codename="change_order"))
+    operator.user_permissions.set(
+        Permission.objects.filter(codename__in=["accept_order", "retry_order"])
+    )
     return operator
 
 
