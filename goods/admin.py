@@ -24,10 +24,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from goods import selectors, services, stock
+from goods.exports import CATALOGUE, SKUS
 from goods.forms import AdjustForm, SkuForm, SkuFormSet
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
 from shop.backoffice.dress import dressed
+from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import FactsAdmin
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import Table
@@ -95,7 +97,10 @@ class SkuInline(StockColumns, TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Goods)
-class GoodsAdmin(ModelAdmin):  # type: ignore[type-arg]
+class GoodsAdmin(ExportedAdmin):
+    sheets = (CATALOGUE,)
+    export_permission = "export_goods"
+    export_day = "created_at"
     list_display = (
         "title",
         "title_en",
@@ -202,8 +207,11 @@ class GoodsAdmin(ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Sku)
-class SkuAdmin(StockColumns, FactsAdmin):
+class SkuAdmin(StockColumns, ExportedAdmin, FactsAdmin):
     """Stock at a glance. SKUs are edited where they belong, on their goods."""
+
+    sheets = (SKUS,)
+    export_permission = "export_sku"
 
     list_display = (
         "code",

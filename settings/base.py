@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "shop.pools",
     "shop.wallet",
     "shop.notices",
+    "shop.transfers",
     "shop.storefront",
     "goods",
     "goods.sales",
