@@ -26,6 +26,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from goods import selectors, services, stock
 from goods.exports import CATALOGUE, SKUS
 from goods.forms import AdjustForm, SkuForm, SkuFormSet
+from goods.imports.admin import ImportedAdmin
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
 from shop.backoffice.dress import dressed
@@ -97,7 +98,7 @@ class SkuInline(StockColumns, TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Goods)
-class GoodsAdmin(ExportedAdmin):
+class GoodsAdmin(ImportedAdmin):
     sheets = (CATALOGUE,)
     export_permission = "export_goods"
     export_day = "created_at"
