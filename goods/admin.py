@@ -24,10 +24,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from goods import selectors, services, stock
+from goods.exports import CATALOGUE, SKUS
 from goods.forms import AdjustForm, SkuForm, SkuFormSet
+from goods.imports.admin import ImportedAdmin
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
 from shop.backoffice.dress import InTables, dressed
+from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import FactsAdmin
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import Table
@@ -110,7 +113,10 @@ class SkuInline(StockColumns, InTables, TabularInline):  # type: ignore[type-arg
 
 
 @admin.register(Goods)
-class GoodsAdmin(ModelAdmin):  # type: ignore[type-arg]
+class GoodsAdmin(ImportedAdmin):
+    sheets = (CATALOGUE,)
+    export_permission = "export_goods"
+    export_day = "created_at"
     list_display = (
         "title",
         "title_en",
@@ -217,8 +223,11 @@ class GoodsAdmin(ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Sku)
-class SkuAdmin(StockColumns, FactsAdmin):
+class SkuAdmin(StockColumns, ExportedAdmin, FactsAdmin):
     """Stock at a glance. SKUs are edited where they belong, on their goods."""
+
+    sheets = (SKUS,)
+    export_permission = "export_sku"
 
     list_display = (
         "code",

@@ -4,6 +4,7 @@ It keeps `Goods.min_price_fen` right in the transaction that makes it wrong, and
 pool, whose first units are a movement like all others. How stock comes in later is `goods.stock`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -33,6 +34,12 @@ def goods_create(goods: Iterable[Goods]) -> list[Goods]:
 def goods_update(goods: Goods, *, fields: Iterable[str]) -> None:
     """Writes these fields of `goods` and no other: `min_price_fen` may have moved meanwhile."""
     goods.save(update_fields=list(fields))
+
+
+@transaction.atomic
+def goods_update_many(changes: Iterable[tuple[Goods, Sequence[str]]]) -> None:
+    """Writes of each goods these fields and no other."""
+    _update(changes)
 
 
 def goods_put_on_shelf(goods: models.QuerySet[Goods], *, on_shelf: bool, operator: User) -> int:
@@ -96,7 +103,7 @@ def skus_create(new: Sequence[NewSku], *, operator: User | None = None) -> list[
     explains every unit. Raises IntegrityError when a code exists.
     """
     goods_ids = {sku.goods_id for sku in new}
-    _lock_goods(goods_ids)
+    goods_lock(goods_ids)
     own_pools = _insert([Pool(kind=POOL_KIND, strategy=sku.strategy) for sku in new])
     skus = _insert(
         [
@@ -122,9 +129,19 @@ def skus_create(new: Sequence[NewSku], *, operator: User | None = None) -> list[
 @transaction.atomic
 def sku_update(sku: Sku, *, fields: Iterable[str]) -> None:
     """Writes these fields of `sku` and no other."""
-    _lock_goods({sku.goods_id})
+    goods_lock({sku.goods_id})
     sku.save(update_fields=list(fields))
     _refresh_min_price({sku.goods_id})
+
+
+@transaction.atomic
+def skus_update(changes: Sequence[tuple[Sku, Sequence[str]]]) -> None:
+    """Writes of each SKU these fields and no other, many in one statement: an order that needs a
+    SKU's row waits for as long as all of them take."""
+    goods_ids = {sku.goods_id for sku, _fields in changes}
+    goods_lock(goods_ids)
+    _update(changes)
+    _refresh_min_price(goods_ids)
 
 
 def sku_set_strategy(sku: Sku, *, strategy: str) -> None:
@@ -136,13 +153,13 @@ def sku_set_strategy(sku: Sku, *, strategy: str) -> None:
 def sku_delete(sku: Sku) -> None:
     """Deletes a SKU and its pool. Raises ProtectedError when it was ever sold or its stock ever
     moved: then it is part of the books, and can only be put off the shelf."""
-    _lock_goods({sku.goods_id})
+    goods_lock({sku.goods_id})
     sku.delete()
     Pool(pk=sku.pool_id).delete()
     _refresh_min_price({sku.goods_id})
 
 
-def _lock_goods(goods_ids: Iterable[int]) -> None:
+def goods_lock(goods_ids: Iterable[int]) -> None:
     """Lets price changes of one goods pass one after the other, so that the last sees them all."""
     ordered = Goods.objects.select_for_update().filter(pk__in=goods_ids).order_by("pk")
     list(ordered.values_list("pk", flat=True))
@@ -157,6 +174,16 @@ def _refresh_min_price(goods_ids: Iterable[int]) -> None:
         .values("least")
     )
     Goods.objects.filter(pk__in=goods_ids).update(min_price_fen=Subquery(cheapest))
+
+
+def _update(changes: Iterable[tuple[M, Sequence[str]]]) -> None:
+    """Rows with the same fields together."""
+    alike: defaultdict[tuple[str, ...], list[M]] = defaultdict(list)
+    for row, fields in changes:
+        alike[tuple(sorted(fields))].append(row)
+    for fields, rows in alike.items():
+        if fields:
+            type(rows[0])._default_manager.bulk_update(rows, fields, batch_size=BATCH)
 
 
 def _insert(rows: list[M]) -> list[M]:

@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from orders import lifecycle
+from orders.exports import LINES, ORDERS
 from orders.forms import RefuseForm, ShipForm, ShippingMethodForm
 from orders.models import Order, ShippingMethod
 from orders.pending import was_given_up
@@ -34,6 +35,7 @@ from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
 from shop.backoffice.dress import InTables
+from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import GivenUpFilter
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import Step, SteppedAdmin, Table
@@ -179,7 +181,10 @@ class PlacedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(SteppedAdmin):
+class OrderAdmin(ExportedAdmin, SteppedAdmin):
+    sheets = (ORDERS, LINES)
+    export_permission = "export_order"
+    export_day = "created_at"
     steps = STEPS
     called = "order"
     list_display = (

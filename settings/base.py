@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "shop.wallet",
     "shop.notices",
     "shop.backoffice",
+    "shop.transfers",
     "shop.storefront",
     "goods",
     "goods.sales",

@@ -12,11 +12,13 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from lottery.admin.links import ID, link
+from lottery.exports import ENTRIES
 from lottery.figures import ENTRY_FAILURES
 from lottery.models import Entry, Period
 from lottery.numbers import numbers_of
 from lottery.selectors import shares_of
 from lottery.steps import DROP, ENTRY_STEPS, RETRY
+from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import GivenUpFilter
 from shop.backoffice.money import amount
 from shop.backoffice.steps import SteppedAdmin
@@ -65,7 +67,10 @@ class GivenUpEntries(GivenUpFilter):
 
 
 @admin.register(Entry)
-class EntryAdmin(SteppedAdmin):
+class EntryAdmin(ExportedAdmin, SteppedAdmin):
+    sheets = (ENTRIES,)
+    export_permission = "export_entry"
+    export_day = "created_at"
     steps = ENTRY_STEPS
     called = "entry"
     list_display = ("entry_no", "user", "period", "status", "wanted", "got", "created_at")

@@ -9,15 +9,19 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.payments import services
+from orders.payments.exports import PAYMENTS, REFUNDS
 from orders.payments.models import Payment, Refund
 from shop.accounts.models import User
+from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import FactsAdmin, ticked
 from shop.backoffice.money import money_column
 from shop.errors import Refusal
 
 
-class NumberedAdmin(FactsAdmin):
+class NumberedAdmin(ExportedAdmin, FactsAdmin):
     """Facts of an order with a number of their own; found by either number."""
+
+    export_day = "created_at"
 
     number: str
     list_prefetch = ("order",)
@@ -33,6 +37,8 @@ class NumberedAdmin(FactsAdmin):
 @admin.register(Payment)
 class PaymentAdmin(NumberedAdmin):
     number = "payment_no"
+    sheets = (PAYMENTS,)
+    export_permission = "export_payment"
     list_display = (
         "payment_no",
         "order",
@@ -50,6 +56,8 @@ class PaymentAdmin(NumberedAdmin):
 @admin.register(Refund)
 class RefundAdmin(NumberedAdmin):
     number = "refund_no"
+    sheets = (REFUNDS,)
+    export_permission = "export_refund"
     list_display = (
         "refund_no",
         "order",

@@ -49,7 +49,11 @@ JOBS = (
     ),
     (
         _("Health"),
-        (("oversight.paymentalarm", "notification_important"), ("notices.notice", "mail")),
+        (
+            ("oversight.paymentalarm", "notification_important"),
+            ("notices.notice", "mail"),
+            ("transfers.transfer", "swap_vert"),
+        ),
     ),
 )
 

@@ -22,10 +22,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from shop.backoffice.dress import dressed
+from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import FactsAdmin
 from shop.backoffice.steps import Step, SteppedAdmin, Table
 from shop.errors import Refusal
 from shop.wallet import corrections, selectors
+from shop.wallet.exports import LEDGER
 from shop.wallet.forms import ApproveForm, CorrectionForm, RejectForm, amount_of, explain
 from shop.wallet.models import Account, Correction, Posting, Transaction
 
@@ -110,8 +112,12 @@ class AccountAdmin(SteppedAdmin):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(FactsAdmin):
+class TransactionAdmin(ExportedAdmin, FactsAdmin):
     """Found by its whole reference."""
+
+    sheets = (LEDGER,)
+    export_permission = "export_transaction"
+    export_day = "created_at"
 
     list_display = ("reference", "kind", "reason", "operator", "created_at")
     list_prefetch = ("operator",)

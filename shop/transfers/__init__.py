@@ -1,0 +1,1 @@
+"""What leaves the shop in files and comes into it from them, and the log of both."""
