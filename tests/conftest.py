@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.signals import request_started
@@ -35,6 +36,12 @@ from tests.kit.redis import forget_connections
 
 # Seconds: longer than any test.
 LONG = 3_600.0
+
+# How long an example takes, or to think of one, is this machine's affair.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 class JSONClient(APIClient):

@@ -19,7 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 T = TypeVar("T")
 
 CHUNK = 64 * 1024
-BOUND_SECONDS = 10.0
+BOUND_SECONDS = 120.0
 COM_QUERY = 3
 
 

@@ -470,7 +470,7 @@ def messages() -> Iterator[SimpleQueue]:
         queue.clear()
 
 
-def told(messages: SimpleQueue, *, wait: float = 10) -> Iterator[int]:
+def told(messages: SimpleQueue, *, wait: float = 60) -> Iterator[int]:
     """The queues that messages name, which then are gone; until none has come for `wait` seconds.
     Bells of earlier tests may be among them."""
     with suppress(Empty):

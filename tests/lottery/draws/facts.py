@@ -4,17 +4,12 @@ import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from hypothesis import settings
-
 from lottery.draws import transcript
 from lottery.draws.beacon_draw import Pulse
 from lottery.draws.beacons import Local
 from lottery.draws.identity import LOCAL_SECONDS, QUICKNET
 from lottery.draws.leaves import Leaf
 from lottery.draws.terms import Terms
-
-# How long an example takes says nothing on a machine that others use as well.
-unhurried = settings(deadline=None)
 
 SEED = bytes(range(32))
 SECRET = b"a secret that only the shop knows"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lottery import verify_draw
 from lottery.draws import merkle
 from lottery.draws.beacon_draw import fair_index, winning_index, words
-from tests.lottery.draws.facts import SEED, leaves_of, unhurried
+from tests.lottery.draws.facts import SEED, leaves_of
 from tests.lottery.draws.statistics import ONE_IN_TEN_THOUSAND, equally, surprise
 
 ROOT = hashlib.sha256(b"root").digest()
@@ -49,7 +49,6 @@ def test_a_source_with_favourites_would_be_noticed():
     assert surprise(drawn, equally(range(97))) > 10
 
 
-@unhurried
 @given(hashes, hashes, hashes, st.integers(1, 2**53 - 1), st.integers(1, 2**64 - 1))
 def test_a_program_written_from_the_page_alone_draws_the_same(seed, root, value, number, shares):
     # Among so many shares that every second word is unfair, the counter is seen at work too.

@@ -19,7 +19,7 @@ from lottery.draws.beacon_draw import Pulse
 from lottery.draws.beacons import Beacon, BeaconUnavailable, Drand, Local
 from lottery.draws.identity import LOCAL_SECONDS, QUICKNET, BeaconIdentity
 from tests.lottery.draws import relays
-from tests.lottery.draws.facts import LATEST, ROUNDS, SECRET, unhurried
+from tests.lottery.draws.facts import LATEST, ROUNDS, SECRET
 from tests.ops.processes import ROOT
 
 # Of the chain's /info, beside what is in QUICKNET.
@@ -273,7 +273,6 @@ def test_rounds_of_a_local_beacon_are_seconds():
     assert local().time_of(1_788_201_915) == datetime.fromtimestamp(1_788_201_915, UTC)
 
 
-@unhurried
 @given(
     st.datetimes(datetime(2024, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
     st.sampled_from(BEACONS),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lottery.draws.classic import clock_digits, last_buy_times, winning_number
 from lottery.draws.permutation import Numbers
 from lottery.verify_draw import clock_digits as digits_by_the_page
-from tests.lottery.draws.facts import SEED, buy_times, unhurried
+from tests.lottery.draws.facts import SEED, buy_times
 
 MIDNIGHT = datetime(2026, 8, 30, 16, tzinfo=UTC)  # in China
 
@@ -62,14 +62,12 @@ def test_a_clock_in_china_is_read_to_the_millisecond(moment, digits):
     assert clock_digits(moment) == digits
 
 
-@unhurried
 @given(moments)
 def test_a_program_written_from_the_page_alone_reads_the_same_clock(moment):
     text = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
     assert clock_digits(moment) == digits_by_the_page(text)
 
 
-@unhurried
 @given(st.lists(moments, min_size=1, max_size=80), st.integers(0, 99_999), st.integers(1, 10**12))
 def test_the_last_fifty_decide_in_whatever_order_they_come(times, public_number, total):
     last = sorted(times)[-50:]

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lottery.draws.encoding import canonical_json, millisecond_text, moment_of, moment_text
-from tests.lottery.draws.facts import unhurried
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(
@@ -20,7 +19,6 @@ values = st.recursive(
 )
 
 
-@unhurried
 @given(values)
 def test_canonical_json_is_json_of_the_same_value(value):
     assert json.loads(canonical_json(value)) == value
@@ -70,7 +68,6 @@ def test_a_moment_is_written_in_utc_to_the_microsecond():
     )
 
 
-@unhurried
 @given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.timezones()))
 def test_a_moment_is_read_back(moment):
     # Zones compare by their clocks, which show one hour twice in autumn; UTC does not.

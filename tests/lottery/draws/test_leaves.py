@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from lottery.draws import merkle
 from lottery.draws.leaves import Leaf, new_nonce
 from lottery.verify_draw import leaf_hash
-from tests.lottery.draws.facts import unhurried
 
 LEAF = Leaf("240804202700000001", 5, 3, bytes(range(16)))
 
@@ -29,13 +28,11 @@ def decoded(data):
     return Leaf(data[1:end].decode(), first, count, data[end + 16 :])
 
 
-@unhurried
 @given(leaves)
 def test_bytes_say_exactly_what_the_entry_is(leaf):
     assert decoded(leaf.encode()) == leaf
 
 
-@unhurried
 @given(leaves)
 def test_the_receipt_is_the_hash_of_the_leaf(leaf):
     said = [leaf.entry_no, leaf.first, leaf.count, leaf.nonce.hex()]

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from lottery.draws import merkle
 from lottery.verify_draw import merkle_root
-from tests.lottery.draws.facts import unhurried
 
 # The vectors of certificate transparency's reference implementation (transparency-dev/merkle,
 # testonly/constants.go and reference_test.go): leaves, the roots over the first n of them, paths.
@@ -90,19 +89,16 @@ def test_paths_are_those_of_the_reference(index, size):
     assert [sibling.hex() for sibling in siblings] == PATHS[index, size]
 
 
-@unhurried
 @given(lists)
 def test_the_root_is_the_definitions(leaves):
     assert merkle.root(iter(leaves)) == by_definition(leaves)
 
 
-@unhurried
 @given(lists.filter(bool))
 def test_the_verifier_of_transcripts_finds_the_same_root(leaves):
     assert merkle_root([merkle.leaf_hash(leaf) for leaf in leaves]) == merkle.root(leaves)
 
 
-@unhurried
 @given(lists.filter(bool), st.data())
 def test_a_path_proves_its_leaf_and_no_other(leaves, data):
     index = data.draw(st.integers(0, len(leaves) - 1))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from lottery.draws import permutation
 from lottery.draws.permutation import Numbers
 from lottery.verify_draw import Permutation
-from tests.lottery.draws.facts import unhurried
 from tests.lottery.draws.statistics import ONE_IN_TEN_THOUSAND, equally, surprise
 
 SEED = bytes(range(32))
@@ -49,7 +48,6 @@ def test_every_number_of_a_larger_period_is_given_once(total):
     assert sorted(numbers) == list(range(1_000_002, 1_000_002 + total))
 
 
-@unhurried
 @given(seeds, totals, st.data())
 def test_a_number_leads_back_to_its_index(seed, total, data):
     index = data.draw(st.integers(0, total - 1))
@@ -60,7 +58,6 @@ def test_a_number_leads_back_to_its_index(seed, total, data):
     assert numbers.index(number) == index
 
 
-@unhurried
 @given(seeds, totals, st.data())
 def test_an_index_leads_back_to_its_number(seed, total, data):
     number = data.draw(st.integers(1_000_002, 1_000_001 + total))
@@ -70,7 +67,6 @@ def test_an_index_leads_back_to_its_number(seed, total, data):
     assert numbers.number(index) == number
 
 
-@unhurried
 @given(seeds, totals, st.data())
 def test_many_numbers_are_what_each_one_is(seed, total, data):
     first = data.draw(st.integers(0, total - 1))
@@ -81,7 +77,6 @@ def test_many_numbers_are_what_each_one_is(seed, total, data):
     assert len(set(expected)) == count
 
 
-@unhurried
 @given(seeds, totals, st.data())
 def test_a_program_written_from_the_page_alone_gives_the_same_numbers(seed, total, data):
     index = data.draw(st.integers(0, total - 1))

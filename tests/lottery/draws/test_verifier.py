@@ -20,7 +20,6 @@ from tests.lottery.draws.facts import (
     classic_transcript,
     local_transcript,
     saved_of,
-    unhurried,
 )
 from tests.ops.processes import ROOT
 
@@ -58,27 +57,23 @@ def file(tmp_path):
     return write
 
 
-@unhurried
 @given(anything)
 def test_whatever_is_no_transcript_is_wrong(value):
     assert verify(value)[0].verdict == WRONG
 
 
-@unhurried
 @given(st.sampled_from([SAID, CLASSIC]), st.sampled_from(sorted(SAID)), anything)
 def test_whatever_a_member_is_there_is_a_verdict(said, name, value):
     steps = verify({**said, name: value})
     assert {step.verdict for step in steps} <= {OK, WRONG, NOT_CHECKED}
 
 
-@unhurried
 @given(st.sampled_from([SAID, CLASSIC]), st.sampled_from(sorted(SAID["terms"])), anything)
 def test_whatever_a_term_is_there_is_a_verdict(said, name, value):
     steps = verify({**said, "terms": {**said["terms"], name: value}})
     assert {step.verdict for step in steps} <= {OK, WRONG, NOT_CHECKED}
 
 
-@unhurried
 @given(st.lists(anything, max_size=6), st.integers(0, 40))
 def test_whatever_an_entry_is_there_is_a_verdict(entry, place):
     entries = [*SAID["entries"][:place], entry, *SAID["entries"][place:]]
