@@ -58,8 +58,9 @@ openapi: everything
 bench: everything ## orders, entries and grabs a second, beside a bare view
 	@$(VENV) -m bench $(ARGS)
 
-schema: everything ## writes docs/openapi.yaml from the code
+schema: everything ## writes docs/openapi.yaml and docs/errors.md from the code
 	@$(EMBEDDED) $(MANAGE) spectacular --file docs/openapi.yaml --validate
+	@$(EMBEDDED) $(MANAGE) list_errors --file docs/errors.md
 
 messages: everything ## extracts and compiles translations, names what is untranslated
 	@$(EMBEDDED) $(VENV) -m shop.locale.messages

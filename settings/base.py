@@ -163,11 +163,21 @@ SIMPLE_JWT = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Scarce",
-    "DESCRIPTION": "A shop backend for things that run out.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "docExpansion": "list",
+        "persistAuthorization": True,
+        # By itself the page asks a stranger whether the document is valid.
+        "validatorUrl": None,
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "shop.api.completing.complete",
+    ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # More than one schema has a field with these values, none of a name that would do.
     "ENUM_NAME_OVERRIDES": {"EntryStatusEnum": ["pending", "confirmed", "failed", "refunded"]},

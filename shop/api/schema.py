@@ -32,12 +32,15 @@ from shop.errors import (
     UnsupportedMediaType,
 )
 
-# The first part of a path -> the group it is shown in; others are a group of their own.
+# The first part of a path, or the first two -> the group it is shown in; others are a group of
+# their own.
 GROUPS = {
     "auth": "accounts",
     "me": "accounts",
+    "me/coupons": "coupons",
     "addresses": "accounts",
     "categories": "goods",
+    "captcha": "flash-sales",
     "shipping-methods": "orders",
     "payment-methods": "payments",
 }
@@ -73,8 +76,8 @@ class AutoSchema(SpectacularAutoSchema):
     """Adds the refusals, the key's header and the groups."""
 
     def get_tags(self) -> list[str]:
-        first = self._tokenize_path()[0]
-        return [GROUPS.get(first, first)]
+        parts = self._tokenize_path()
+        return [GROUPS.get("/".join(parts[:2]), GROUPS.get(parts[0], parts[0]))]
 
     def get_override_parameters(self) -> list[Any]:
         return [IDEMPOTENCY_KEY] if self._is_keyed() else []

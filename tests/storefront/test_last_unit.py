@@ -12,7 +12,7 @@ from orders.lifecycle import orders_expire
 from orders.models import Order
 from orders.payments.models import Payment
 from shop.pools.audit import audit
-from tests.factories import make_sale, make_user, pay, place_in
+from tests.factories import make_sale, make_user, overdue, pay, place_in
 from tests.kit.marks import once
 
 pytestmark = [once, pytest.mark.django_db(transaction=True)]
@@ -77,8 +77,13 @@ def test_the_time_to_pay_is_the_shop_s_and_what_another_tab_did_is_seen(visit, b
 
 def test_an_order_that_expires_in_the_list_is_called_so_there(visit, buyer):
     order = place_in(make_sale(total=1, placement="direct"), buyer)
-    Order.objects.filter(pk=order.pk).update(expires_at=Now() + timedelta(seconds=1))
-    page = visit(buyer).tab("/orders")
+    browser = visit(buyer)
+    browser.context.clock.install()
+    page = browser.tab("/orders")
+    expect(page.locator(".card .badge")).to_have_text("Not paid yet")
+
+    overdue(order)
+    page.clock.fast_forward(301_000)
 
     expect(page.locator(".card .badge")).to_have_text("Expired")
     expect(page.locator(".countdown")).to_have_count(0)
