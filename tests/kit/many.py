@@ -23,8 +23,8 @@ def multiply(row: Model, copies: int, **columns: str) -> None:
         end = min(copies, start + STEP - 1)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO {table} ({names}) SELECT {values}"
-                f" FROM ({_numbers(start, end)}) numbers, {table} o WHERE o.id = {row.pk}"  # noqa: S608
+                f"INSERT INTO {table} ({names}) SELECT {values}"  # noqa: S608
+                f" FROM ({_numbers(start, end)}) numbers, {table} o WHERE o.id = {row.pk}"
             )
 
 
@@ -32,8 +32,8 @@ def _numbers(start: int, end: int) -> str:
     if connection.vendor == "mysql":
         return f"SELECT seq AS n FROM seq_{start}_to_{end}"  # noqa: S608
     return (
-        f"WITH RECURSIVE s(n) AS (SELECT {start} UNION ALL SELECT n + 1 FROM s WHERE n < {end})"
-        " SELECT n FROM s"  # noqa: S608
+        f"WITH RECURSIVE s(n) AS (SELECT {start} UNION ALL SELECT n + 1 FROM s WHERE n < {end})"  # noqa: S608
+        " SELECT n FROM s"
     )
 
 
