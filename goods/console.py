@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from goods.models import Goods, Sku
 from goods.selectors import running_low
+from shop.backoffice.search import ID, finder
 from shop.backoffice.today import Figure, Level, Part, count_words, level_of, panel
 
 # SKUs named by their codes.
@@ -28,3 +31,15 @@ def stock() -> Sequence[Part]:
             more=codes,
         )
     ]
+
+
+@finder("goods.sku")
+def by_code(term: str) -> QuerySet[Sku]:
+    """A SKU by its code."""
+    return Sku.objects.filter(code=term)
+
+
+@finder("goods.goods", ID)
+def by_id(term: str) -> QuerySet[Goods]:
+    """Goods by their id."""
+    return Goods.objects.filter(pk=term)

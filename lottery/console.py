@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from lottery.models import Period, Scheme
+from lottery.models import Entry, Period, Scheme
+from shop.backoffice.search import ID, NUMBER, finder
 from shop.backoffice.today import MOST, Figure, Level, Part, count_words, few, level_of, panel
 
 
@@ -38,3 +40,15 @@ def periods() -> Sequence[Part]:
             query={"status": "closed"},
         ),
     ]
+
+
+@finder("lottery.period", ID)
+def by_id(term: str) -> QuerySet[Period]:
+    """A period by its id."""
+    return Period.objects.filter(pk=term)
+
+
+@finder("lottery.entry", NUMBER)
+def by_number(term: str) -> QuerySet[Entry]:
+    """An entry by its number."""
+    return Entry.objects.filter(entry_no=term)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order
 from orders.pending import OrderQueue, was_given_up
 from orders.states import State
+from shop.backoffice.search import NUMBER, finder
 from shop.backoffice.today import Figure, Level, Part, age_words, count_words, few, level_of, panel
 
 # Seconds that an order may be pending: a drain settles thousands in one.
@@ -66,3 +68,9 @@ def given_up() -> Sequence[Part]:
             query={"look": "failed"},
         )
     ]
+
+
+@finder("orders.order", NUMBER)
+def by_number(term: str) -> QuerySet[Order]:
+    """An order by its number."""
+    return Order.objects.filter(order_no=term)

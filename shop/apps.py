@@ -11,6 +11,6 @@ class ShopConfig(AppConfig):
     def ready(self) -> None:
         # Each app's queues and pools (shop.pools.kinds), promises (shop.pools.audit), health checks
         # (shop.ops.health), events that are told (shop.notices.events), checks of its settings and
-        # what it shows of itself on the console's landing page (shop.backoffice.today), registered
-        # as its modules of these names are imported.
+        # what the console shows and finds of it (shop.backoffice.today, .search), registered as its
+        # modules of these names are imported.
         autodiscover_modules("pending", "promises", "health", "notices", "checks", "console")

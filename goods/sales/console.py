@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from goods.sales.models import FlashSale
+from shop.backoffice.search import ID, finder
 from shop.backoffice.today import MOST, Figure, Level, Part, level_of, panel
 from shop.pools.figures import gates_now
 
@@ -70,3 +72,9 @@ def gates() -> Sequence[Part]:
             more=", ".join(said),
         )
     ]
+
+
+@finder("sales.flashsale", ID)
+def by_id(term: str) -> QuerySet[FlashSale]:
+    """A sale by its id."""
+    return FlashSale.objects.filter(pk=term).select_related("sku")

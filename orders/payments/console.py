@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orders.payments.models import Refund
+from orders.payments.models import Payment, Refund
+from shop.backoffice.search import NUMBER, finder
 from shop.backoffice.today import (
     MOST,
     Figure,
@@ -47,3 +49,15 @@ def refunds() -> Sequence[Part]:
             query={"status__exact": Refund.Status.FAILED.value},
         ),
     ]
+
+
+@finder("payments.payment", NUMBER)
+def payment_by_number(term: str) -> QuerySet[Payment]:
+    """A payment, or a top-up, by its number."""
+    return Payment.objects.filter(payment_no=term)
+
+
+@finder("payments.refund", NUMBER)
+def refund_by_number(term: str) -> QuerySet[Refund]:
+    """A refund by its number."""
+    return Refund.objects.filter(refund_no=term)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.refunds.models import RefundRequest
+from shop.backoffice.search import NUMBER, finder
 from shop.backoffice.today import Figure, Level, Part, age_words, count_words, few, level_of, panel
 from shop.ops.health import age
 
@@ -29,3 +31,9 @@ def to_decide() -> Sequence[Part]:
             query={"status__exact": RefundRequest.Status.REQUESTED.value},
         )
     ]
+
+
+@finder("refunds.refundrequest", NUMBER)
+def by_number(term: str) -> QuerySet[RefundRequest]:
+    """A request by its number, which its refund has too."""
+    return RefundRequest.objects.filter(refund_no=term)

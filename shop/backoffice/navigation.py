@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 # Job -> its lists, each with the symbol beside it (a name of Google's Material Symbols).
 JOBS = (
+    (_("Takings"), (("takings.hour", "bar_chart"),)),
     (
         _("Goods"),
         (("goods.goods", "storefront"), ("goods.sku", "inventory_2"), ("goods.category", "sell")),
@@ -23,7 +24,6 @@ JOBS = (
             ("orders.order", "receipt_long"),
             ("refunds.refundrequest", "assignment_return"),
             ("orders.shippingmethod", "local_shipping"),
-            ("takings.hour", "bar_chart"),
         ),
     ),
     (_("Lottery"), (("lottery.period", "casino"), ("lottery.entry", "confirmation_number"))),

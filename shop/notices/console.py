@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from shop.backoffice.search import NUMBER, finder
 from shop.backoffice.today import Figure, Level, Part, count_words, few, level_of, panel
 from shop.notices.models import Notice
 
@@ -20,3 +22,9 @@ def dead() -> Sequence[Part]:
             query={"state__exact": Notice.State.DEAD.value},
         )
     ]
+
+
+@finder("notices.notice", NUMBER)
+def by_subject(term: str) -> QuerySet[Notice]:
+    """What was told of the order of this number, or whatever else has it."""
+    return Notice.objects.filter(subject=term)

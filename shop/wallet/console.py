@@ -1,11 +1,13 @@
-"""Corrections of wallets that wait for a second person, on the console's landing page."""
+"""Wallets in the console: corrections that wait for a second person, and finding a transaction."""
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from shop.backoffice.search import finder
 from shop.backoffice.today import Figure, Level, Part, count_words, few, level_of, panel
-from shop.wallet.models import Correction
+from shop.wallet.models import Correction, Transaction
 
 
 @panel("wallet.correction", _("corrections"))
@@ -20,3 +22,9 @@ def to_decide() -> Sequence[Part]:
             query={"state__exact": Correction.State.REQUESTED.value},
         )
     ]
+
+
+@finder("wallet.transaction")
+def by_reference(term: str) -> QuerySet[Transaction]:
+    """A transaction of the ledger by its reference, such as payment:260831120000000000000000."""
+    return Transaction.objects.filter(reference=term)

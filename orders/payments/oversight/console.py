@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from orders.payments.oversight.models import PaymentAlarm
+from shop.backoffice.search import finder
 from shop.backoffice.today import Figure, Level, Part, count_words, few, level_of, panel
 
 
@@ -20,3 +22,9 @@ def alarms() -> Sequence[Part]:
             query={"open": "1"},
         )
     ]
+
+
+@finder("oversight.paymentalarm")
+def by_number(term: str) -> QuerySet[PaymentAlarm]:
+    """Alarms about the payment or refund of this number, the shop's or not; the newest first."""
+    return PaymentAlarm.objects.filter(number=term).order_by("-pk")
