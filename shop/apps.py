@@ -10,6 +10,7 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         # Each app's queues and pools (shop.pools.kinds), promises (shop.pools.audit), health checks
-        # (shop.ops.health), events that are told (shop.notices.events) and checks of its settings,
-        # registered as its modules of these names are imported.
-        autodiscover_modules("pending", "promises", "health", "notices", "checks")
+        # (shop.ops.health), events that are told (shop.notices.events), deeds that wait for another
+        # person (shop.approvals.deeds) and checks of its settings, registered as its modules of
+        # these names are imported.
+        autodiscover_modules("pending", "promises", "health", "notices", "deeds", "checks")
