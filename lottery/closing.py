@@ -97,19 +97,23 @@ def _end(period: Period, status: Period.State, *, sold: int, **changes: object) 
         pools.give_back([prize])
 
 
-def period_cancel(period: Period, *, operator: "User") -> None:
+def period_cancel(
+    period: Period, *, operator: "User", decide: Callable[[], object] = lambda: None
+) -> None:
     """Cancels a period of which no share is sold: its prize is back in stock, and none follows it.
 
     What waits is settled first, so a share that somebody was promised keeps the period. Cancelling
-    a cancelled one changes nothing. Raises Invalid, Busy, Unavailable.
+    a cancelled one changes nothing. `decide` is part of the transaction. Raises Invalid, Busy,
+    Unavailable, and what `decide` raises.
     """
-    end(period.queue_id, partial(_cancel, period.pk, operator))
+    end(period.queue_id, partial(_cancel, period.pk, operator, decide))
     if period.pool.gated:
         gate.fade(period.pool_id)
 
 
-def _cancel(period_id: int, operator: "User") -> None:
+def _cancel(period_id: int, operator: "User", decide: Callable[[], object]) -> None:
     """Under the queue's row, as `_close`."""
+    decide()
     period, sold = _locked(period_id)
     if period.status == Period.State.CANCELLED:
         return

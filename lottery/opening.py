@@ -5,6 +5,7 @@ allow it (the README says why), and whoever opens twice under one reference open
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -78,15 +79,23 @@ class PeriodPlan:
     serial: int = 1
 
 
-def period_open(plan: PeriodPlan, *, operator: "User | None" = None, reference: str = "") -> Period:
+def period_open(
+    plan: PeriodPlan,
+    *,
+    operator: "User | None" = None,
+    reference: str = "",
+    decide: Callable[[], object] = lambda: None,
+) -> Period:
     """Opens a period, in one transaction; a prize that is a SKU loses a unit of its stock.
 
     Once per `reference` (up to 64 characters; without one each call has its own): again, it
-    returns the period that the first call has opened. Raises Invalid for terms that make no sense,
-    InsufficientStock when the prize is gone, Busy, Unavailable.
+    returns the period that the first call has opened. `decide` is part of the transaction. Raises
+    Invalid for terms that make no sense, InsufficientStock when the prize is gone, Busy,
+    Unavailable, and what `decide` raises.
     """
-    _check(plan)
-    return _open(plan, operator=operator, reference=reference or f"period-{uuid.uuid4().hex}")
+    period_check(plan)
+    reference = reference or f"period-{uuid.uuid4().hex}"
+    return _open(plan, operator=operator, reference=reference, decide=decide)
 
 
 def period_renew(previous: Period) -> Period | None:
@@ -126,15 +135,19 @@ def period_renew(previous: Period) -> Period | None:
         return None
 
 
-def period_stop_renewal(period: Period, *, operator: "User") -> bool:
+def period_stop_renewal(
+    period: Period, *, operator: "User", decide: Callable[[], object] = lambda: None
+) -> bool:
     """Lets no period follow the last one of those that began with this one; returns whether one was
     to follow.
 
     Allowed whatever is sold: that another one follows is no part of what a period promises, and
-    changes nothing of its draw. Raises Busy, Unavailable.
+    changes nothing of its draw. `decide` is part of the transaction. Raises Busy, Unavailable, and
+    what `decide` raises.
     """
 
     def work() -> bool:
+        decide()
         last = Period.objects.select_for_update().get(pk=period.pk)
         # Whoever opens the next one holds the row of the one before.
         while (after := _locked_next(last)) is not None:
@@ -169,10 +182,12 @@ def _open(
     reference: str,
     operator: "User | None" = None,
     previous: Period | None = None,
+    decide: Callable[[], object] = lambda: None,
 ) -> Period:
     beacon = beacon_of(plan)
 
     def work() -> Period:
+        decide()
         if previous is not None:
             _require_renewing(previous)
         seed = new_seed()
@@ -258,7 +273,8 @@ def beacon_of(plan: PeriodPlan) -> str:
     return plan.beacon or str(settings.LOTTERY_BEACON)
 
 
-def _check(plan: PeriodPlan) -> None:
+def period_check(plan: PeriodPlan) -> None:
+    """Raises Invalid for terms that make no sense, or that this shop does not allow."""
     if not _is_allowed(plan.currency):
         raise Invalid.field("currency", gettext("This shop sells shares for points only."))
     if not plan.prize_title.strip():

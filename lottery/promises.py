@@ -12,6 +12,22 @@ from shop.pools.audit import NAMED, Finding, Holder, Snapshot, holders, promise,
 GRACE_SECONDS = 60
 # ... and after which a beacon that does not answer needs a person.
 DRAW_GRACE_SECONDS = 3600
+# The reference of the period that comes of a proposal (`Proposal.mark`).
+PROPOSAL = {"sqlite": "'proposal:' || q.id", "mysql": "CONCAT('proposal:', q.id)"}
+UNOPENED = """
+    SELECT q.id, q.state, p.id FROM approvals_proposal q
+    LEFT JOIN lottery_period p ON p.reference = {mark}
+    WHERE q.id BETWEEN %(low)s AND %(high)s AND q.deed = 'lottery.open'
+      AND (q.state = 'approved') <> (p.id IS NOT NULL)
+"""
+UNPROPOSED = """
+    SELECT p.id, p.reference FROM lottery_period p
+    WHERE p.id BETWEEN %(low)s AND %(high)s AND SUBSTR(p.reference, 1, 9) = 'proposal:'
+      AND NOT EXISTS (
+        SELECT 1 FROM approvals_proposal q
+        WHERE q.id = CAST(SUBSTR(p.reference, 10) AS SIGNED) AND p.reference = {mark}
+          AND q.deed = 'lottery.open')
+"""
 # Entries of a period whose draw is computed again; larger ones are left to the verifier.
 MOST_ENTRIES = 20_000
 
@@ -319,3 +335,22 @@ def _fault_of(period: Period) -> str | None:
         transcript["winning_entry_no"],
     )
     return None if stored == computed else f"is stored as {stored}, and computes to {computed}"
+
+
+@promise(4, "each period that a second person opened is one that was approved, and each is there")
+def opened_by_two(seen: Snapshot) -> Finding:
+    reference = PROPOSAL[seen.vendor]
+    [approved] = seen.totals(
+        "approvals_proposal",
+        "SELECT SUM(CASE state WHEN 'approved' THEN 1 ELSE 0 END) FROM approvals_proposal"
+        " WHERE id BETWEEN %(low)s AND %(high)s AND deed = 'lottery.open'",
+    )
+    broken = [
+        f"proposal {pk}: is {state}, and has {'a' if found else 'no'} period"
+        for pk, state, found in seen.search("approvals_proposal", UNOPENED.format(mark=reference))
+    ]
+    broken += [
+        f"period {pk}: was opened under {mark}, which asked for none"
+        for pk, mark in seen.search("lottery_period", UNPROPOSED.format(mark=reference))
+    ]
+    return Finding({"periods_approved": approved}, broken)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from lottery import closing, given_up, opening, public_numbers
+from lottery import asking, given_up, opening, public_numbers
 from lottery.forms import PublicNumberForm
 from lottery.models import Entry, Period, Scheme
 from shop.backoffice.steps import Step
@@ -55,7 +55,7 @@ STOP = Step(
     done=_("No period follows."),
     not_now=_("None was to follow; nothing changed now."),
     form=ConfirmForm,
-    service=opening.period_stop_renewal,
+    service=asking.period_stop_or_ask,
     is_offered=lambda period: period.auto_renew,
 )
 CANCEL = Step(
@@ -67,7 +67,7 @@ CANCEL = Step(
     ),
     done=_("The period is cancelled."),
     form=ConfirmForm,
-    service=closing.period_cancel,
+    service=asking.period_cancel_or_ask,
     is_offered=lambda period: _is_open(period) and not period.pool.taken,
 )
 REBUILD = Step(

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "shop",
     "shop.accounts",
     "shop.accounts.wechat",
+    "shop.approvals",
     "shop.pools",
     "shop.wallet",
     "shop.notices",
@@ -237,6 +238,13 @@ CAPTCHA_SECONDS = env.int("CAPTCHA_SECONDS", default=180)
 CAPTCHA_RATE_PER_USER = (30, 300)
 # The windows, in seconds, that a sale's rates count in.
 SALE_RATE_SECONDS = {"user": 5, "address": 1, "all": 1}
+# --- the second person
+# Parts of the shop whose deeds at the console wait for one, beside corrections, which always do.
+SECOND_PERSON_FOR: list[str] = env.list("SECOND_PERSON_FOR", default=["lottery", "coupons"])
+# Hours that something waits; after that it is to be asked for again.
+SECOND_PERSON_HOURS = env.int("SECOND_PERSON_HOURS", default=72)
+# What the whole issue of a coupon can take off at most (fen) without one.
+COUPON_MOST_FEN = env.int("COUPON_MOST_FEN", default=1_000_000)
 # --- wallets
 # Points that a new shopper is given.
 SIGNUP_POINTS = env.int("SIGNUP_POINTS", default=0)

@@ -10,7 +10,10 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         # Each app's queues and pools (shop.pools.kinds), promises (shop.pools.audit), health checks
-        # (shop.ops.health), events that are told (shop.notices.events), checks of its settings and
-        # what the console shows and finds of it (shop.backoffice.today, .search), registered as its
-        # modules of these names are imported.
-        autodiscover_modules("pending", "promises", "health", "notices", "checks", "console")
+        # (shop.ops.health), events that are told (shop.notices.events), deeds that wait for another
+        # person (shop.approvals.deeds), checks of its settings and what the console shows and finds
+        # of it (shop.backoffice.today, .search), registered as its modules of these names are
+        # imported.
+        autodiscover_modules(
+            *("pending", "promises", "health", "notices", "deeds", "checks", "console")
+        )

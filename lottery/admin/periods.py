@@ -19,12 +19,13 @@ from django.utils.translation import gettext_lazy as _
 
 from lottery import checking
 from lottery.admin.links import ID, link
+from lottery.asking import period_open_or_ask
 from lottery.figures import ENTRY_FAILURES, Wait, moment_words, standing_words, standings
 from lottery.forms import OpenForm
 from lottery.models import Entry, Period
-from lottery.opening import period_open
 from lottery.selectors import draw_due_at, is_now, periods_now, winner_name
 from lottery.steps import PERIOD_STEPS
+from shop.approvals.models import Proposal
 from shop.backoffice.money import amount
 from shop.backoffice.steps import PlannedAdmin, Table
 from shop.errors import InsufficientStock, Refusal
@@ -242,8 +243,9 @@ class PeriodAdmin(PlannedAdmin):
             links.append((_("Verify the draw"), verify))
         return links
 
-    def begin(self, form: Any, operator: Any) -> Period:
-        return period_open(form.plan(), operator=operator, reference=form.cleaned_data["reference"])
+    def begin(self, form: Any, operator: Any) -> Period | Proposal:
+        reference = form.cleaned_data["reference"]
+        return period_open_or_ask(form.plan(), operator=operator, reference=reference)
 
     def explain(self, form: forms.Form, refusal: Refusal) -> None:
         if isinstance(refusal, InsufficientStock):

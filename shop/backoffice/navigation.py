@@ -44,6 +44,7 @@ JOBS = (
             ("wallet.account", "account_balance_wallet"),
             ("wallet.transaction", "menu_book"),
             ("wallet.correction", "edit_note"),
+            ("approvals.proposal", "approval"),
             ("oversight.reconciliation", "balance"),
         ),
     ),

@@ -80,6 +80,7 @@ OPERATOR = Role(
             [*_on("lottery.period", "view", "add", "change"), "lottery.enter_number"],
             "runs the lottery; what moves prizes or odds waits for a second person",
         ),
+        Grant(_view("approvals.proposal"), "sees what became of what was asked for"),
         Grant(
             [
                 *_on("lottery.entry", "view", "change"),
@@ -151,6 +152,8 @@ FINANCE = Role(
             [
                 *_view("coupons.coupon", "lottery.period", "lottery.entry"),
                 *_view("packets.packet", "packets.grab"),
+                *_view("approvals.proposal"),
+                "approvals.decide_proposal",
                 "lottery.enter_number",
             ],
             "is the second person for coupons and the lottery, and sees what is decided about",

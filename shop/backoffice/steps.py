@@ -15,8 +15,10 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
 
+from shop.approvals.models import Proposal
 from shop.backoffice.dress import dressed
 from shop.backoffice.facts import FactsAdmin, ticked
 from shop.errors import Refusal
@@ -81,6 +83,10 @@ class SteppedAdmin(FactsAdmin):
         """How the fact stands, for whoever is about to take a step."""
         return f"{self.title_of(fact)}."
 
+    def facts(self, fact: Any) -> Sequence[tuple["str | Promise", Any]]:
+        """What else to know of a fact before taking a step: (what it is called, what it is)."""
+        return ()
+
     def initial(self, fact: Any) -> Mapping[str, Any]:
         """What the steps' forms begin with."""
         return {}
@@ -124,6 +130,8 @@ class SteppedAdmin(FactsAdmin):
             except Refusal as refusal:
                 page = self.refused(request, fact, form, refusal)
             else:
+                if isinstance(outcome, Proposal):
+                    return self.wait_for(request, outcome)
                 self._tell(request, step, fact, outcome)
                 page = self.page_of(fact)
             if page is not None:
@@ -145,6 +153,13 @@ class SteppedAdmin(FactsAdmin):
     def why(self, refusal: Refusal) -> str:
         """The refusal in the operator's words."""
         return " ".join(fault["message"] for fault in faults_of(refusal))
+
+    def wait_for(self, request: HttpRequest, proposal: Proposal) -> HttpResponse:
+        """What was asked for is not done yet: to the page where a second person decides."""
+        messages.success(request, gettext("It waits for a second person."))
+        if request.user.has_perm("approvals.view_proposal"):
+            return redirect("admin:approvals_proposal_change", proposal.pk)
+        return redirect("admin:index")
 
     def page_of(self, fact: Any) -> HttpResponse:
         """To the fact's page."""
@@ -171,6 +186,7 @@ class SteppedAdmin(FactsAdmin):
                 "fact": fact,
                 "original": fact,
                 "standing": fact and self.standing(fact),
+                "facts": fact and self.facts(fact),
                 "form": dressed(form),
             },
         )
@@ -221,7 +237,8 @@ class PlannedAdmin(SteppedAdmin):
     plan_done: "str | Promise"
 
     def begin(self, form: Any, operator: Any) -> Any:
-        """Does what the valid form says, once for its reference. Raises Refusal."""
+        """Does what the valid form says, once for its reference, or asks a second person to;
+        returns the fact, or the proposal. Raises Refusal."""
         raise NotImplementedError
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -247,6 +264,8 @@ class PlannedAdmin(SteppedAdmin):
             except Refusal as refusal:
                 self.explain(form, refusal)
             else:
+                if isinstance(fact, Proposal):
+                    return self.wait_for(request, fact)
                 messages.success(request, str(self.plan_done) % {self.called: self.title_of(fact)})
                 if self.has_view_permission(request):
                     return self.page_of(fact)

@@ -7,34 +7,31 @@ correction that a second operator approves (`shop.wallet.corrections`).
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
+from django import forms
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
-from shop.backoffice.dress import dressed
+from shop.approvals.pages import WaitingFilter, decisions, state_shown
 from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import FactsAdmin
-from shop.backoffice.steps import Step, SteppedAdmin, Table
+from shop.backoffice.steps import PlannedAdmin, SteppedAdmin, Table
 from shop.errors import Refusal
 from shop.wallet import corrections, selectors
 from shop.wallet.exports import LEDGER
-from shop.wallet.forms import ApproveForm, CorrectionForm, RejectForm, amount_of, explain
+from shop.wallet.forms import CorrectionForm, amount_of, explain
 from shop.wallet.models import Account, Correction, Posting, Transaction
 
 # Of one transaction on its page.
 MOST_POSTINGS = 500
-# Who is a second person.
-DECIDE = "wallet.approve_correction"
 
 
 @admin.register(Account)
@@ -166,53 +163,37 @@ def _postings_table(account: Account, found: Sequence[Posting]) -> Table:
     )
 
 
-def _waits(correction: Any) -> bool:
-    return bool(correction.state == Correction.State.REQUESTED)
-
-
-APPROVE = Step(
-    name="approve",
-    title=_("Approve"),
-    about=_("It is booked at once, and the user sees it."),
-    done=_("The correction is booked."),
-    form=ApproveForm,
-    service=corrections.correction_approve,
-    permission=DECIDE,
-    is_offered=_waits,
-)
-REJECT = Step(
-    name="reject",
-    title=_("Reject"),
-    about=_("Nothing is booked."),
-    done=_("The correction is rejected."),
-    form=RejectForm,
-    service=corrections.correction_reject,
-    permission=DECIDE,
-    is_offered=_waits,
-)
-
-
 @admin.register(Correction)
-class CorrectionAdmin(SteppedAdmin):
+class CorrectionAdmin(PlannedAdmin):
     """Asking is Django's "add" permission, deciding one of its own."""
 
-    steps = (APPROVE, REJECT)
+    steps = decisions(
+        approve=corrections.correction_approve,
+        reject=corrections.correction_reject,
+        permission="wallet.approve_correction",
+        about=_("It is booked at once, and the user sees it."),
+        approved=_("The correction is booked."),
+        rejected=_("The correction is rejected."),
+    )
+    plan_form = CorrectionForm
+    plan_title = _("Ask for a correction")
+    plan_done = _("It waits for a second person.")
     list_display = (
         "id",
         "user",
         "house",
         "amount_shown",
         "reason",
-        "state",
+        state_shown,
         "requested_by",
         "requested_at",
         "decided_by",
     )
     list_prefetch = ("user", "requested_by", "decided_by")
-    list_filter = ("state",)
+    list_filter = (WaitingFilter, "state")
     search_fields = ("user__username",)
     search_help_text = _("A whole user name.")
-    fields = (*list_display[1:], "decided_at")
+    fields: Any = (*list_display[1:], "decided_at")  # the stubs know no callables as fields
     readonly_fields = fields
 
     def found(self, rows: QuerySet[Correction], term: str) -> QuerySet[Correction]:
@@ -222,70 +203,17 @@ class CorrectionAdmin(SteppedAdmin):
     def amount_shown(self, correction: Correction) -> str:
         return amount_of(correction.currency, correction.amount)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Django's own: asking is adding."""
-        return ModelAdmin.has_add_permission(self, request)
-
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The page that asks. Its reference makes a second submit of it harmless."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        form = CorrectionForm(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            try:
-                asked = corrections.correction_request(operator=request.user, **form.cleaned_data)
-            except Refusal as refusal:
-                explain(form, refusal, currency=form.cleaned_data["currency"])
-            else:
-                messages.success(request, gettext("It waits for a second person."))
-                if self.has_view_permission(request):
-                    return redirect("admin:wallet_correction_change", asked.pk)
-                return redirect("admin:index")
-        return self._page(request, title=_("Ask for a correction"), form=dressed(form))
-
-    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponseBase:
-        if not self.may_take(request, step):
-            raise PermissionDenied
-        correction: Any = self.get_object(request, unquote(object_id))
-        if correction is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        form = step.form(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            try:
-                is_done = step.service(correction, operator=request.user, **form.cleaned_data)
-            except Refusal as refusal:
-                explain(form, refusal, currency=correction.currency)
-            else:
-                if is_done:
-                    messages.success(request, str(step.done))
-                else:
-                    text = gettext("Carried out before; nothing changed now.")
-                    messages.warning(request, text)
-                return redirect("admin:wallet_correction_change", correction.pk)
-        facts = [
-            (_("user"), correction.user),
-            (_("kind"), correction.get_house_display()),
-            (_("amount"), self.amount_shown(correction)),
-            (_("reason"), correction.reason),
-            (_("requested by"), correction.requested_by),
-        ]
-        return self._page(
-            request,
-            title=step.title,
-            form=dressed(form),
-            about=step.about,
-            facts=facts,
-            original=correction,
+    def facts(self, fact: Correction) -> Sequence[tuple["str | Promise", Any]]:
+        return (
+            (_("user"), fact.user),
+            (_("kind"), fact.get_house_display()),
+            (_("amount"), self.amount_shown(fact)),
+            (_("reason"), fact.reason),
+            (_("requested by"), fact.requested_by),
         )
 
-    def _page(self, request: HttpRequest, **context: object) -> TemplateResponse:
-        return TemplateResponse(
-            request,
-            "admin/shop/form.html",
-            {**self.admin_site.each_context(request), "opts": self.opts, **context},
-        )
+    def begin(self, form: Any, operator: Any) -> Correction:
+        return corrections.correction_request(operator=operator, **form.cleaned_data)
+
+    def explain(self, form: forms.Form, refusal: Refusal) -> None:
+        explain(form, refusal)

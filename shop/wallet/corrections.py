@@ -1,18 +1,17 @@
 """Grants and corrections: one operator asks, another decides, and only then it is booked.
 
-Each step is one transaction with its entry in the operators' log. The second person is neither who
-asked nor whose wallet it is; a CHECK and `manage.py audit` hold the first of these too.
+How it is decided is `shop.approvals.deciding`'s. The second person is neither who asked nor whose
+wallet it is; a CHECK and `manage.py audit` hold the first of these too.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
-from django.db import IntegrityError
-from django.db.models.functions import Now
 from django.utils.translation import gettext
 
+from shop.approvals import deciding
 from shop.errors import InsufficientBalance, Invalid
-from shop.transactions import is_duplicate, run
+from shop.transactions import run
 from shop.wallet import selectors, services
 from shop.wallet.models import Correction, Currency, House
 
@@ -49,26 +48,16 @@ def correction_request(
     if has + amount < 0:
         raise InsufficientBalance(currency=currency.value, balance=has, amount=-amount)
 
-    def work() -> Correction:
-        correction = Correction.objects.create(
-            reference=reference,
-            house=house,
-            user=user,
-            currency=currency,
-            amount=amount,
-            reason=reason,
-            requested_by=operator,
-        )
-        _log(correction, operator, f"requested: {correction}", flag=ADDITION)
-        return correction
-
-    try:
-        return run(work)
-    except IntegrityError as error:
-        earlier = Correction.objects.filter(reference=reference).first()
-        if not is_duplicate(error) or earlier is None:
-            raise
-        return earlier
+    return deciding.ask(
+        Correction,
+        operator=operator,
+        reference=reference,
+        house=house,
+        user=user,
+        currency=currency,
+        amount=amount,
+        reason=reason,
+    )
 
 
 def correction_approve(correction: Correction, *, operator: "User") -> bool:
@@ -78,38 +67,22 @@ def correction_approve(correction: Correction, *, operator: "User") -> bool:
     Raises Invalid where another has decided, or the operator may not; InsufficientBalance, and then
     it goes on waiting, where the user has less than is to be taken by now.
     """
-    return _decide(correction, Correction.State.APPROVED, operator=operator)
+
+    def book(decide: deciding.Decide) -> None:
+        decide()
+        _book(correction, operator=operator)
+
+    return deciding.approve(
+        correction,
+        operator=operator,
+        carry_out=lambda decide: run(partial(book, decide)),
+    )
 
 
 def correction_reject(correction: Correction, *, operator: "User", reason: str) -> bool:
     """Lays a correction aside for `reason`; whoever asked for it may do so too. Otherwise as
     `correction_approve`."""
-    return _decide(correction, Correction.State.REJECTED, operator=operator, reason=reason)
-
-
-def _decide(
-    correction: Correction, state: Correction.State, *, operator: "User", reason: str = ""
-) -> bool:
-    def work() -> bool:
-        locked = Correction.objects.select_for_update().get(pk=correction.pk)
-        if locked.state == state and locked.decided_by_id == operator.pk:
-            return False
-        if locked.state != Correction.State.REQUESTED:
-            raise Invalid.field("", gettext("Another operator has decided about it."))
-        if state is Correction.State.APPROVED:
-            if operator.pk in (locked.requested_by_id, locked.user_id):
-                message = gettext(
-                    "A second person approves it: neither who asked for it, nor whose wallet it is."
-                )
-                raise Invalid.field("", message)
-            _book(locked, operator=operator)
-        Correction.objects.filter(pk=locked.pk).update(
-            state=state, decided_by=operator, decided_at=Now()
-        )
-        _log(locked, operator, f"{state}: {reason}" if reason else str(state.value))
-        return True
-
-    return run(work)
+    return deciding.reject(correction, operator=operator, reason=reason)
 
 
 def _book(correction: Correction, *, operator: "User") -> None:
@@ -125,7 +98,3 @@ def _book(correction: Correction, *, operator: "User") -> None:
         reason=correction.reason,
         operator=operator,
     )
-
-
-def _log(correction: Correction, operator: "User", message: str, *, flag: int = CHANGE) -> None:
-    LogEntry.objects.log_actions(operator.pk, [correction], flag, message, single_object=True)

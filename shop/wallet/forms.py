@@ -6,6 +6,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from shop.accounts.models import User
+from shop.backoffice import steps
 from shop.backoffice.money import money
 from shop.errors import InsufficientBalance, Refusal
 from shop.forms import reference_field
@@ -47,21 +48,11 @@ class CorrectionForm(forms.Form):
         return user
 
 
-class ApproveForm(forms.Form):
-    """Nothing to say but yes."""
-
-
-class RejectForm(forms.Form):
-    reason = forms.CharField(label=_("reason"), max_length=200)
-
-
-def explain(form: forms.Form, refusal: Refusal, *, currency: str) -> None:
+def explain(form: forms.Form, refusal: Refusal) -> None:
     """Puts the refusal where it belongs in the form."""
     if isinstance(refusal, InsufficientBalance):
-        has = amount_of(currency, refusal.data["balance"])
+        has = amount_of(refusal.data["currency"], refusal.data["balance"])
         text = gettext("The wallet has only %(amount)s.") % {"amount": has}
         form.add_error("amount" if "amount" in form.fields else None, text)
         return
-    faults = refusal.data.get("errors") or [{"field": "", "message": str(refusal.detail)}]
-    for fault in faults:
-        form.add_error(fault["field"] if fault["field"] in form.fields else None, fault["message"])
+    steps.explain(form, refusal)

@@ -9,11 +9,14 @@ keeps none: it is summed when somebody asks, so that no payment waits for anothe
 deadlock with, the UPDATE that follows it.
 """
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from shop.approvals.models import Awaiting
 from shop.fields import ExactCharField
 
 
@@ -125,17 +128,10 @@ class Posting(models.Model):
         return f"{self.amount:+d} ({self.reference})"
 
 
-class Correction(models.Model):
+class Correction(Awaiting):
     """What an operator wants to give a user, or to put right in a wallet: nothing is booked before
     another operator approves it."""
 
-    class State(models.TextChoices):
-        REQUESTED = "requested", _("waits for a second person")
-        APPROVED = "approved", _("approved and booked")
-        REJECTED = "rejected", _("rejected")
-
-    # Names one display of the form, so that sending it twice asks once.
-    reference = ExactCharField(max_length=64, unique=True, editable=False)
     house = models.CharField(
         _("kind"),
         max_length=12,
@@ -151,45 +147,26 @@ class Correction(models.Model):
     # What the user's balance changes by.
     amount = models.BigIntegerField(_("amount"))
     reason = models.CharField(_("reason"), max_length=200)
-    state = models.CharField(
-        _("state"), max_length=10, choices=State.choices, default=State.REQUESTED
-    )
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("requested by"),
-        on_delete=models.PROTECT,
-        related_name="+",
-    )
-    requested_at = models.DateTimeField(_("requested at"), auto_now_add=True)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("decided by"),
-        on_delete=models.PROTECT,
-        null=True,
-        related_name="+",
-    )
-    decided_at = models.DateTimeField(_("decided at"), null=True)
 
-    class Meta:
+    only_a_second_person = _(
+        "A second person approves it: neither who asked for it, nor whose wallet it is."
+    )
+
+    class Meta(Awaiting.Meta):
         verbose_name = _("correction")
         verbose_name_plural = _("corrections")
         default_permissions = ("add", "view")
         permissions = [("approve_correction", "Can decide about corrections")]
         constraints = [
+            *Awaiting.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(amount__gt=0) | Q(amount__lt=0, house=House.CORRECTIONS),
                 name="correction_amount",
             ),
-            models.CheckConstraint(
-                condition=Q(state="requested", decided_by__isnull=True)
-                | Q(state="rejected", decided_by__isnull=False)
-                | (
-                    Q(state="approved", decided_by__isnull=False) & ~Q(decided_by=F("requested_by"))
-                ),
-                name="correction_by_second_person",
-            ),
         ]
-        indexes = [models.Index(fields=["state", "id"], name="correction_by_state")]
 
     def __str__(self) -> str:
         return f"{self.amount:+d} {self.currency}: {self.reason}"
+
+    def concerned(self) -> Collection[int]:
+        return (self.requested_by_id, self.user_id)

@@ -115,6 +115,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "wallet.account": {**FACT, "view": "OFR", "postings": "OFR"},
     "wallet.transaction": {**FACT, "view": "OFR"},
     "wallet.correction": {**FACT, "view": "OFR", "add": "OF", "approve": "OF", "reject": "OF"},
+    "approvals.proposal": {**FACT, "view": "OPFR", "approve": "OF", "reject": "OF"},
     "notices.notice": {**FACT, "view": "OPR", "replay_ticked": "OP", "drop_ticked": "OP"},
 }
 

@@ -35,6 +35,8 @@ STEPS = {"number": {"number": "00042"}, "stop": {}, "cancel": {}, "rebuild": {}}
 @pytest.fixture(autouse=True)
 def english(settings):
     settings.LANGUAGE_CODE = "en"
+    # Who is asked otherwise is a matter of its own (test_second_person.py).
+    settings.SECOND_PERSON_FOR = []
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def test_a_ledger_in_order_keeps_its_promise(ledger: Ledger) -> None:
         "wallets_fen": 730,
         "wallets_points": 0,
         "corrections_waiting": 0,
+        "proposals_approved": 0,
     }
 
 
