@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.core import signing
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from goods.imports.planning import Plan
@@ -26,10 +27,10 @@ MOST_NAME = 100
 class FileForm(forms.Form):
     file = forms.FileField(
         label=_("file"),
-        help_text=_(
-            "CSV (UTF-8 or GB18030) or the first sheet of an XLSX file, at most %(lines)d lines."
-        )
-        % {"lines": MOST_LINES},
+        help_text=format_lazy(
+            _("CSV (UTF-8 or GB18030) or the first sheet of an XLSX file, at most {lines} lines."),
+            lines=MOST_LINES,
+        ),
     )
 
     def clean_file(self) -> File:

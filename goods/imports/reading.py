@@ -144,7 +144,7 @@ def _columns(headings: Sequence[str]) -> list[str]:
         if wanted in counters:
             message = gettext(
                 "Column “%(heading)s”: stock changes on its own page, “adjust stock”, or with the"
-                " command load_stock, never by an import. Leave the column out."
+                " command seed_stock, never by an import. Leave the column out."
             )
             raise _refused(message % {"heading": heading})
         if wanted and wanted not in known:

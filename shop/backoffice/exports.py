@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -41,8 +42,9 @@ class ExportForm(forms.Form):
     file_format = forms.ChoiceField(
         label=_("format"),
         choices=[("csv", "CSV"), ("xlsx", "XLSX")],
-        help_text=_("CSV has no limit; an XLSX file holds %(most)d rows at most.")
-        % {"most": MOST_XLSX_ROWS},
+        help_text=format_lazy(
+            _("CSV has no limit; an XLSX file holds {most} rows at most."), most=MOST_XLSX_ROWS
+        ),
     )
     first_day = forms.DateField(
         label=_("first day"), required=False, widget=forms.DateInput(attrs={"type": "date"})
@@ -194,11 +196,9 @@ class ExportedAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
 
     def _filters_in_words(self, request: HttpRequest) -> str:
         asked = request.GET.urlencode()
-        return (
-            gettext("Only what the list shows with: %(filters)s") % {"filters": asked}
-            if asked
-            else ""
-        )
+        if not asked:
+            return ""
+        return gettext("Only what the list shows with: %(filters)s") % {"filters": asked}
 
     def _export_page(self) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")

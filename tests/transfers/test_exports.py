@@ -1,5 +1,6 @@
 """Files that operators take out of the shop: who may, which rows, and what is logged."""
 
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -285,3 +286,15 @@ def test_the_export_of_a_state_reads_what_holds_now(desk, shopper):
 
     assert row["status"] == "expired"
     assert Sku.objects.count() == 1
+
+
+def test_a_hundred_thousand_rows_take_the_memory_of_a_page():
+    pages = ([[f"T-{number}", "tea"] for number in range(sheets.PAGE)] for _page in range(100))
+
+    tracemalloc.start()
+    lines = sum(piece.count("\r\n") for piece in csv_stream(["code", "title"], pages))
+    _left, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert lines == 1 + 100_000
+    assert most < 1_000_000

@@ -329,6 +329,15 @@ def test_whoever_may_only_look_can_not_import_and_sees_no_button(desk_of):
     assert desk.post(page, {"shown": "x"}).status_code == 403
 
 
+def test_the_page_asks_for_a_file_and_the_list_leads_to_it(desk):
+    page = reverse("admin:goods_import")
+
+    assert f'href="{page}"' in desk.get(reverse("admin:goods_goods_changelist")).content.decode()
+    asked = desk.get(page).content.decode()
+    assert 'enctype="multipart/form-data"' in asked
+    assert 'type="file"' in asked
+
+
 def test_files_of_the_two_lists_say_the_same_of_a_sku(desk):
     sku_of("A-1", price_fen=1205)
 

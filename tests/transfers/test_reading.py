@@ -69,7 +69,7 @@ def test_a_column_of_a_counter_is_refused_with_the_way_to_change_stock(heading):
     said = problem(csv_of(("code", heading), ("A-1", "5")))
 
     assert "stock changes on its own page" in said
-    assert "load_stock" in said
+    assert "seed_stock" in said
 
 
 @pytest.mark.parametrize(
