@@ -33,6 +33,7 @@ from tests.kit.fronts import Long
 from tests.kit.machines import BATCH
 from tests.kit.marks import asks_servers
 from tests.kit.redis import forget_connections
+from tests.kit.tables import emptied_quickly
 
 # Seconds: longer than any test.
 LONG = 3_600.0
@@ -48,6 +49,10 @@ class JSONClient(APIClient):
     """A client that sends JSON unless told otherwise."""
 
     default_format = "json"
+
+
+def pytest_configure() -> None:
+    emptied_quickly()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,6 +85,8 @@ def _a_moment_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lately, "SECONDS", LONG)
     monkeypatch.setattr(shield, "LIFE_SECONDS", LONG)
     monkeypatch.setattr(drain, "BUDGET_SECONDS", LONG)
+    # It waits for nobody who might come: that is for crowds.
+    monkeypatch.setattr(drain, "PACE_SECONDS", 0.0)
     monkeypatch.setattr(delivery, "SENDING_SECONDS", LONG)
     monkeypatch.setattr(tasks, "BUDGET_SECONDS", LONG)
     monkeypatch.setattr(payments, "SWEEP_SECONDS", LONG)

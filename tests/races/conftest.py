@@ -16,10 +16,17 @@ from tests.kit.barrier import race
 from tests.kit.hows import Sold
 from tests.kit.units import held_by_tests
 
+PACE_SECONDS = drain.PACE_SECONDS
+
 
 @pytest.fixture(autouse=True)
 def _on_mariadb(transactional_db: None) -> None:
     assert connection.vendor == "mysql", "races need MariaDB: TEST_DATABASE=mariadb"
+
+
+@pytest.fixture(autouse=True)
+def _drains_wait_for_a_crowd(monkeypatch: pytest.MonkeyPatch, _a_moment_is_long: None) -> None:
+    monkeypatch.setattr(drain, "PACE_SECONDS", PACE_SECONDS)
 
 
 @pytest.fixture(params=["pessimistic", "optimistic"])
