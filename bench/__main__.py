@@ -51,7 +51,7 @@ def bench(given: Namespace) -> bool:
                 **{f"web_{name}": number for name, number in threads().items()},
                 "replica_ms": REPLICA_MILLISECONDS,
             },
-            parts=[part for part in options.PARTS if part in given.only],
+            parts=[part for part in (*options.PARTS, *options.EXTRAS) if part in given.only],
         )
     say(f"\n{report.text()}\n")
     whole = set(given.only) == set(options.PARTS)
@@ -96,7 +96,7 @@ def _measured(given: Namespace) -> dict[str, str]:
 
         with shop.web():
             measure(options.CHECKOUT, options.DRAINING)
-            with_workers = (options.SALES, options.PRESSURE, options.LOTTERY)
+            with_workers = (options.SALES, options.PRESSURE, options.LOTTERY, options.LIVE)
             if set(with_workers) & set(given.only):
                 with shop.workers():
                     measure(*with_workers)

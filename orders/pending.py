@@ -13,8 +13,10 @@ from goods.sales.selectors import gate_terms
 from goods.sales.services import QUEUE_KIND
 from orders.models import Order
 from orders.settlement import PendingOrder, settle_pending, units_asked, write_failed
+from orders.states import State
 from shop.pools.figures import Failures, failures_among, waiting_in
 from shop.pools.kinds import GateTerms, pool_kinds, queue_kinds
+from shop.pools.live import Funnel, counted
 from shop.pools.models import Queue
 from shop.pools.waiting import INTERNAL, WaitingRows, is_given_up
 
@@ -31,6 +33,18 @@ SETTLED_FROM = (
     "coupon_id",
     Now(),
 )
+
+# How far orders have come, whatever became of them afterwards, and where they have left that way.
+# What was settled had a time to be paid in, or nothing to be paid.
+_PAID = Q(paid_at__isnull=False)
+FUNNEL: Mapping[str, Q] = {
+    "placed": ~Q(status=""),
+    "settled": Q(expires_at__isnull=False) | _PAID,
+    "paid": _PAID,
+    "shipped": ~Q(courier=""),
+    "gone": Q(status__in=(State.CANCELLED, State.EXPIRED)),
+    "failed": Q(status=State.FAILED),
+}
 
 
 class OrderQueue(WaitingRows[PendingOrder]):
@@ -73,6 +87,9 @@ class SaleOrders:
 
     def failed(self, sale: FlashSale) -> Failures:
         return failures_among(Order.objects.filter(sale=sale))
+
+    def funnel(self, sale_id: int) -> Funnel:
+        return counted(Order.objects.filter(sale_id=sale_id), FUNNEL)
 
 
 queue_kinds[QUEUE_KIND] = OrderQueue()

@@ -97,6 +97,7 @@ def _order(terms: SaleTerms, key: RequestKey, wanted: SaleRequest) -> Order:
         count=wanted.count,
         key=key.key,
         address=wanted.client_address,
+        told=shield.told(terms.sale_id),
     )
     with passage(
         request,

@@ -8,7 +8,7 @@ a winner's repeat is never refused. Who asks, and how it is answered, is for `or
 
 import json
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -59,6 +59,8 @@ class _Over:
 
 
 _over: dict[int, _Over] = {}
+# Sale -> answers given since they were last asked for. Threads that count at once may miss one.
+_told: Counter[int] = Counter()
 _holders: dict[int, _Holders] = {}
 
 
@@ -76,6 +78,7 @@ def remember(sale_id: int, refusal: Refusal) -> None:
 def forget() -> None:
     """Remembers nothing."""
     _over.clear()
+    _told.clear()
     _holders.clear()
 
 
@@ -93,4 +96,11 @@ def answer(sale_id: int, user_id: int) -> Mapping[str, bytes] | None:
     over = _over.get(sale_id)
     if over is None or time.monotonic() > over.until or user_id in over.holders:
         return None
+    _told[sale_id] += 1
     return over.bodies
+
+
+def told(sale_id: int) -> int:
+    """How many have been answered here since this was asked last: for the gate, which did not see
+    them."""
+    return _told.pop(sale_id, 0)

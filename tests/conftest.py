@@ -26,7 +26,7 @@ from shop.accounts.models import User
 from shop.api import front
 from shop.notices import delivery
 from shop.ops.logs import JsonLineFormatter
-from shop.pools import drain, gate, gatekeeping, waiting
+from shop.pools import drain, gate, gatekeeping, shots, waiting
 from tests.factories import make_user
 from tests.faults.deaths import mortal
 from tests.kit.fronts import Long
@@ -73,6 +73,7 @@ def _remembers_nothing() -> None:
     periods.period_terms_lately.forget()
     pending._queues.clear()
     waiting.forget()
+    shots.forget()
     gate._down.until = 0.0
     # Django's list of statements ends at 9,000: whoever counts the last ones would miss some.
     reset_queries()

@@ -20,11 +20,13 @@ from django.utils.translation import gettext_lazy as _
 from goods.sales import selectors, services
 from goods.sales.figures import order_counts
 from goods.sales.forms import ScheduleForm
+from goods.sales.live import WATCHED
 from goods.sales.models import FlashSale
 from goods.sales.selectors import Status
 from goods.sales.services import QUEUE_KIND
 from goods.sales.steps import STEPS
 from shop.backoffice.facts import NewestFirst
+from shop.backoffice.live import LiveAdmin
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import PlannedAdmin
 from shop.errors import InsufficientStock, Refusal
@@ -63,8 +65,10 @@ class SalesList(NewestFirst):
 
 
 @admin.register(FlashSale)
-class FlashSaleAdmin(PlannedAdmin):
+class FlashSaleAdmin(LiveAdmin, PlannedAdmin):
     steps = STEPS
+    watched = WATCHED
+    states = STATUS_LABELS
     called = "sale"
     plan_form = ScheduleForm
     plan_title = _("Schedule a flash sale")
@@ -79,6 +83,7 @@ class FlashSaleAdmin(PlannedAdmin):
         "settled",
         "starts_at",
         "ends_at",
+        "live",
     )
     list_filter = (StatusFilter,)
     search_fields = ("sku__code",)
@@ -193,7 +198,7 @@ class FlashSaleAdmin(PlannedAdmin):
 
     def links(self, request: HttpRequest, fact: FlashSale) -> Sequence[tuple["str | Promise", str]]:
         orders = reverse("admin:orders_order_changelist")
-        return [(_("Orders"), f"{orders}?sale={fact.pk}")]
+        return [self.live_link(fact), (_("Orders"), f"{orders}?sale={fact.pk}")]
 
     def begin(self, form: Any, operator: Any) -> FlashSale:
         return services.sale_schedule(

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from goods.sales.models import FlashSale
 from shop.pools.figures import Failures
+from shop.pools.live import Funnel
 
 
 class OrderCounts(Protocol):
@@ -16,6 +17,9 @@ class OrderCounts(Protocol):
 
     def failed(self, sale: FlashSale) -> Failures:
         """Orders that were not settled, and never will be."""
+
+    def funnel(self, sale_id: int) -> Funnel:
+        """How far the sale's orders have come, among the newest."""
 
 
 # By the kind of queue that sales have.

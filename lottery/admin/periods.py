@@ -22,10 +22,12 @@ from lottery.admin.links import ID, link
 from lottery.asking import period_open_or_ask
 from lottery.figures import ENTRY_FAILURES, Wait, moment_words, standing_words, standings
 from lottery.forms import OpenForm
+from lottery.live import WATCHED
 from lottery.models import Entry, Period
 from lottery.selectors import draw_due_at, is_now, periods_now, winner_name
 from lottery.steps import PERIOD_STEPS
 from shop.approvals.models import Proposal
+from shop.backoffice.live import LiveAdmin
 from shop.backoffice.money import amount
 from shop.backoffice.steps import PlannedAdmin, Table
 from shop.errors import InsufficientStock, Refusal
@@ -46,8 +48,10 @@ class StatusNowFilter(admin.SimpleListFilter):
 
 
 @admin.register(Period)
-class PeriodAdmin(PlannedAdmin):
+class PeriodAdmin(LiveAdmin, PlannedAdmin):
     steps = PERIOD_STEPS
+    watched = WATCHED
+    states = dict(Period.State.choices)
     called = "period"
     plan_form = OpenForm
     plan_title = _("Open a period")
@@ -62,6 +66,7 @@ class PeriodAdmin(PlannedAdmin):
         "created_at",
         "ends_at",
         "drawn_at",
+        "live",
     )
     list_filter = (StatusNowFilter, "scheme")
     search_fields = ("id", "sku__code")
@@ -237,7 +242,7 @@ class PeriodAdmin(PlannedAdmin):
 
     def links(self, request: HttpRequest, fact: Period) -> Sequence[tuple["str | Promise", str]]:
         entries = reverse("admin:lottery_entry_changelist")
-        links: list[tuple[str | Promise, str]] = [(_("Entries"), f"{entries}?period={fact.pk}")]
+        links = [self.live_link(fact), (_("Entries"), f"{entries}?period={fact.pk}")]
         if fact.status == Period.State.DRAWN:
             verify = reverse("admin:lottery_period_verify", args=[fact.pk])
             links.append((_("Verify the draw"), verify))

@@ -17,10 +17,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from lottery.packets import services
+from lottery.packets.live import WATCHED
 from lottery.packets.models import ID_LENGTH, Grab, Packet
 from lottery.packets.selectors import grabbed_fen
 from lottery.packets.shown import Status, packet_status
 from shop.backoffice.facts import GivenUpFilter
+from shop.backoffice.live import LiveAdmin
 from shop.backoffice.money import money, money_column
 from shop.backoffice.steps import Step, SteppedAdmin
 from shop.errors import Ended, PermissionDenied, SoldOut
@@ -74,8 +76,10 @@ DROP = Step(
 
 
 @admin.register(Packet)
-class PacketAdmin(SteppedAdmin):
+class PacketAdmin(LiveAdmin):
     steps = (EXPIRE,)
+    watched = WATCHED
+    states = STATUS_LABELS
     called = "packet"
     list_display = (
         "public_id",
@@ -86,6 +90,7 @@ class PacketAdmin(SteppedAdmin):
         "status_shown",
         "created_at",
         "expires_at",
+        "live",
     )
     list_prefetch = ("user", "pool")
     search_fields = ("public_id", "user__username")
@@ -151,7 +156,10 @@ class PacketAdmin(SteppedAdmin):
 
     def links(self, request: HttpRequest, fact: Packet) -> Sequence[tuple["str | Promise", str]]:
         address = reverse("admin:packets_grab_changelist")
-        return [(_("Grabs"), f"{address}?{PacketFilter.parameter_name}={fact}")]
+        return [
+            self.live_link(fact),
+            (_("Grabs"), f"{address}?{PacketFilter.parameter_name}={fact}"),
+        ]
 
 
 class PacketFilter(admin.SimpleListFilter):

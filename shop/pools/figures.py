@@ -97,6 +97,7 @@ class GateState(StrEnum):
     CLOSED = "closed"
     SILENT = "silent"  # Redis does not answer
     COLD = "cold"
+    WARM = "warm"  # it counts; whether rightly, nobody has looked
     EQUAL = "equal"
     DRIFTING = "drifting"
 

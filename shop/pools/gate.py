@@ -69,13 +69,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who is at the gate of which pool, for how many units, with which idempotency key."""
+    """Who is at the gate of which pool, for how many units, with which idempotency key.
+
+    `told`: how many others this process has told from memory, since it asked last, that nothing is
+    left; the gate tallies them with its own."""
 
     pool_id: int
     user_id: int
     count: int
     key: str
     address: str = ""
+    told: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -191,7 +195,9 @@ def admit(request: Request) -> Answer:
     )
     try:
         verdict, at, figure = _lines.call(
-            script("admit"), keys, [request.user_id, request.count, request.fingerprint]
+            script("admit"),
+            keys,
+            [request.user_id, request.count, request.fingerprint, request.told],
         )
     except RedisError as error:
         failed(error)

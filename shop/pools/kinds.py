@@ -64,6 +64,12 @@ class QueueKind(Protocol):
     def waits(self, queue_id: int, *, without: Collection[int]) -> bool:
         """Whether anything waits in the queue, but for the ids `without`; locks nothing."""
 
+    def depth(self, queue_id: int, *, most: int) -> int:
+        """How many wait in the queue, counted no further than `most`; by an index alone."""
+
+    def waits_for(self, queue_id: int) -> float:
+        """Seconds that the first row of the queue has waited; 0.0 where nothing waits."""
+
     def settle(self, rows: Sequence[Any]) -> None:
         """Settles what `pending` has just returned: each row gets its units or fails."""
 

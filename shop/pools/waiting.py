@@ -72,13 +72,17 @@ def _refuse_when_full(model: type[Waits], queued: Queued) -> None:
     limit = queued.limit or settings.PENDING_LIMIT
     counted_at, count = _counts.get(queued.queue_id, (-inf, 0))
     if limit <= SMALL or time.monotonic() - counted_at > COUNT_SECONDS:
-        waiting = model._default_manager.filter(queue_id=queued.queue_id).order_by()
-        count = waiting.values("pk")[:limit].count()
+        count = _counted(model, queued.queue_id, most=limit)
         if len(_counts) >= MOST_COUNTED:
             forget()
         _counts[queued.queue_id] = (time.monotonic(), count)
     if count >= limit:
         raise Busy
+
+
+def _counted(model: type[Waits], queue_id: int, *, most: int) -> int:
+    waiting = model._default_manager.filter(queue_id=queue_id).order_by()
+    return waiting.values("pk")[:most].count()
 
 
 def is_given_up() -> Q:
@@ -130,6 +134,12 @@ class WaitingRows(ABC, Generic[R]):
 
     def waits(self, queue_id: int, *, without: Collection[int]) -> bool:
         return self._rows().filter(queue_id=queue_id).exclude(pk__in=without).exists()
+
+    def depth(self, queue_id: int, *, most: int) -> int:
+        return _counted(self.model, queue_id, most=most)
+
+    def waits_for(self, queue_id: int) -> float:
+        return age(self._rows().filter(queue_id=queue_id).order_by("pk"), self.since)
 
     def waited(self) -> float:
         """Seconds that the first row of any queue has waited at most; 0.0 where nothing waits."""

@@ -1,30 +1,18 @@
 """What an entry costs: statements, and calls to Redis."""
 
-from collections.abc import Callable
-
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from lottery.models import Period
 from shop.accounts.models import User
-from shop.pools import gate
 from shop.pools.drain import drain
 from tests.factories import enter, make_period, make_user
+from tests.kit.costs import redis_calls, sent_by
 from tests.kit.doors import Door
 from tests.kit.marks import on_mariadb
 from tests.kit.offers import ENTRIES
 from tests.kit.periods import rich, settle
 
 DOOR = Door(front=True, offer=ENTRIES)
-
-
-def sent_by(work: Callable[[], object]) -> list[str]:
-    """The statements that it sends, their tables' names bare."""
-    with CaptureQueriesContext(connection) as captured:
-        work()
-    statements = (query["sql"].replace("`", "").replace('"', "") for query in captured)
-    return [sql for sql in statements if not sql.startswith(("SAVEPOINT", "RELEASE"))]
 
 
 def bought(period: Period, user: User, **more: object) -> list[str]:
@@ -134,13 +122,3 @@ class TestBehindAGate:
         calls = redis_calls(lambda: bought(period, user, allow_partial=True))
 
         assert calls == {"evalsha": 2}
-
-
-def redis_calls(work: Callable[[], object]) -> dict[str, int]:
-    """The commands that clients sent meanwhile, by name; not those inside of scripts."""
-    redis = gate.client()
-    redis.config_resetstat()
-    work()
-    stats = redis.info("commandstats")
-    calls = {name.removeprefix("cmdstat_"): seen["calls"] for name, seen in stats.items()}
-    return {name: calls[name] for name in ("evalsha", "eval", "get", "set") if name in calls}

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from bench import options
-from bench.measuring import checkout, commits, draining, lottery, pressure, sales
+from bench.measuring import checkout, commits, draining, live, lottery, pressure, sales
 from bench.measuring.bench import Bench
 from bench.verdict import Part
 
@@ -21,6 +21,7 @@ PARTS: Mapping[str, Callable[[Bench], Part]] = {
     options.PRESSURE: pressure.measure,
     options.LOTTERY: lottery.measure,
     options.COMMITS: commits.measure,
+    options.LIVE: live.measure,
 }
 
 

@@ -1,0 +1,46 @@
+"""What it costs a sale to be watched: counted, printed and judged."""
+
+from dataclasses import replace
+
+from bench.live import Live, Round
+from bench.load import Answers
+from bench.usage import Usage
+
+
+def a_run(per_second: int) -> Answers:
+    return Answers({"202": 4 * per_second}, seconds=4.0)
+
+
+def a_live(*watched: int) -> Live:
+    """Rounds with 1,000 orders a second alone, and so many while they were watched."""
+    return Live(
+        rounds=[Round(a_run(1_000), a_run(one), [20.0, 30.0]) for one in watched],
+        renewals=100,
+        usage=Usage({"web": 0.8, "mariadb": 0.1, "redis": 0.1, "clients": 3.0}, others_cores=0.0),
+        cores=2,
+        failed=0,
+        broken=(),
+    )
+
+
+def test_pairs_are_compared_and_their_median_judged() -> None:
+    cheap, dear = a_live(990, 985, 900), a_live(990, 970, 960)
+
+    assert cheap.ratios == [0.99, 0.985, 0.9]
+    assert all(check.ok for check in cheap.checks())
+    assert [check.figure for check in dear.checks() if not check.ok] == ["3.00 %, at most 2 %"]
+
+
+def test_a_renewal_is_what_the_shop_s_processes_used_for_it() -> None:
+    live = a_live(1_000, 1_000)
+
+    assert live.renewal_us == {"web": 8_000, "mariadb": 1_000, "redis": 1_000}
+    assert live.share == 0.005
+    assert live.as_dict()["share"] == 0.005
+    assert "0.50% of 2 cores" in live.table()
+
+
+def test_renewals_that_fail_and_broken_promises_fail_the_command() -> None:
+    live = replace(a_live(1_000, 1_000), failed=1, broken=["pools"])
+
+    assert [check.hard for check in live.checks() if not check.ok] == [True, True]
