@@ -39,11 +39,13 @@ class ImportedAdmin(ExportedAdmin):
     def tools(self, request: HttpRequest) -> list[tuple["str | Promise", str]]:
         tools = super().tools(request)
         if self.has_import_permission(request):
-            tools.append((_("Import"), reverse("admin:goods_import")))
+            tools.append((_("Import"), reverse("admin:goods_goods_import")))
         return tools
 
     def get_urls(self) -> list[URLPattern]:
-        page = path("import/", self.admin_site.admin_view(self.import_view), name="goods_import")
+        page = path(
+            "import/", self.admin_site.admin_view(self.import_view), name="goods_goods_import"
+        )
         return [page, *super().get_urls()]
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
@@ -57,7 +59,7 @@ class ImportedAdmin(ExportedAdmin):
                 return redirect("admin:goods_goods_changelist")
             for error in form.errors.values():
                 messages.error(request, " ".join(error))
-            return redirect("admin:goods_import")
+            return redirect("admin:goods_goods_import")
         form = FileForm(*((request.POST, request.FILES) if request.method == "POST" else ()))
         if form.is_valid():
             file: File = form.cleaned_data["file"]

@@ -177,7 +177,7 @@ def test_what_nobody_was_shown_is_not_carried_out(desk, operator):
     sku_of("A-1")
     shown = look(desk, csv_of(("code", "price_yuan"), ("A-1", "5")))
     signed = shown.context["form"].initial["shown"]
-    page = reverse("admin:goods_import")
+    page = reverse("admin:goods_goods_import")
     before = state()
 
     desk.post(page, {"shown": signed[:-2] + "xx"})
@@ -321,7 +321,7 @@ def test_an_import_costs_as_many_queries_for_many_lines_as_for_few(operator):
 
 def test_whoever_may_only_look_can_not_import_and_sees_no_button(desk_of):
     desk = desk_of("view_goods", "view_sku", "import_goods", "export_goods")
-    page = reverse("admin:goods_import")
+    page = reverse("admin:goods_goods_import")
 
     assert page not in desk.get(reverse("admin:goods_goods_changelist")).content.decode()
     assert desk.get(page).status_code == 403
@@ -330,7 +330,7 @@ def test_whoever_may_only_look_can_not_import_and_sees_no_button(desk_of):
 
 
 def test_the_page_asks_for_a_file_and_the_list_leads_to_it(desk):
-    page = reverse("admin:goods_import")
+    page = reverse("admin:goods_goods_import")
 
     assert f'href="{page}"' in desk.get(reverse("admin:goods_goods_changelist")).content.decode()
     asked = desk.get(page).content.decode()
