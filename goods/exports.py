@@ -6,6 +6,7 @@ goods beside it, and one for goods that have none. `SKUS` has the counters as we
 
 from collections.abc import Iterable
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from import_export.resources import Resource
 
@@ -27,6 +28,12 @@ class CatalogueColumns(Resource):
     price_yuan = yuan("price_fen", _("price"))
     grams = whole("grams", _("weight (g)"))
     on_shelf = yes_no("on_shelf", _("SKU on the shelf"))
+
+
+def heading_of(column: str) -> str:
+    """How a column of the catalogue is headed, in the reader's language."""
+    field = CatalogueColumns().fields.get(column)
+    return str(field.column_name) if field else gettext("price (fen)")
 
 
 class SkuColumns(Resource):

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from goods.exports import heading_of
 from goods.imports.forms import CarryOutForm, FileForm, shown_of
 from goods.imports.planning import Plan, Row, plan_of
 from goods.imports.services import File, import_carry_out
@@ -39,11 +40,13 @@ class ImportedAdmin(ExportedAdmin):
     def tools(self, request: HttpRequest) -> list[tuple["str | Promise", str]]:
         tools = super().tools(request)
         if self.has_import_permission(request):
-            tools.append((_("Import"), reverse("admin:goods_import")))
+            tools.append((_("Import"), reverse("admin:goods_goods_import")))
         return tools
 
     def get_urls(self) -> list[URLPattern]:
-        page = path("import/", self.admin_site.admin_view(self.import_view), name="goods_import")
+        page = path(
+            "import/", self.admin_site.admin_view(self.import_view), name="goods_goods_import"
+        )
         return [page, *super().get_urls()]
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
@@ -57,7 +60,7 @@ class ImportedAdmin(ExportedAdmin):
                 return redirect("admin:goods_goods_changelist")
             for error in form.errors.values():
                 messages.error(request, " ".join(error))
-            return redirect("admin:goods_import")
+            return redirect("admin:goods_goods_import")
         form = FileForm(*((request.POST, request.FILES) if request.method == "POST" else ()))
         if form.is_valid():
             file: File = form.cleaned_data["file"]
@@ -68,7 +71,13 @@ class ImportedAdmin(ExportedAdmin):
             " nothing, and nothing is ever deleted. Stock is not imported. First you are shown what"
             " the file would change; only then is anything written."
         )
-        return self._page(request, title=_("Import goods and SKUs"), about=about, form=form)
+        return self._page(
+            request,
+            title=_("Import goods and SKUs"),
+            button=_("Show the differences"),
+            about=about,
+            form=form,
+        )
 
     def _carry_out(self, request: HttpRequest, file: File, digest: str) -> bool:
         try:
@@ -108,6 +117,7 @@ class ImportedAdmin(ExportedAdmin):
         return self._page(
             request,
             title=_("Import"),
+            button=_("Import"),
             standing=f"{file.name}: {said}.",
             about=about,
             form=form,
@@ -153,7 +163,7 @@ def _changes(title: "str | Promise", rows: Sequence[Row]) -> Table:
         [
             (
                 *(row.line.row, row.code, row.title),
-                *(change.column, change.before, change.after),
+                *(heading_of(change.column), change.before, change.after),
             )
             for row in rows
             for change in row.changes

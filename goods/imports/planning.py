@@ -17,6 +17,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
+from goods.exports import heading_of
 from goods.imports.reading import Line
 from goods.imports.values import GOODS_FIELDS, SKU_FIELDS, is_same, told, value_of
 from goods.models import Category, Goods, Sku
@@ -138,7 +139,7 @@ def _parsed(line: Line) -> Row:
         try:
             row.values[column] = value_of(column, text)
         except ValidationError as error:
-            row.faults += [f"{column}: {message}" for message in error.messages]
+            row.faults += [f"{heading_of(column)}: {message}" for message in error.messages]
     return row
 
 
@@ -260,7 +261,7 @@ def _say(
         row.goods_changes += change
     elif target.said[name] != value:
         message = gettext("%(column)s: another row says otherwise of the same goods.")
-        row.faults.append(message % {"column": column})
+        row.faults.append(message % {"column": heading_of(column)})
 
 
 def _category_fault(found: int) -> str:

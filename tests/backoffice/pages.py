@@ -13,6 +13,8 @@ from shop.accounts.models import User
 
 # Django's own pages; of these, `history` is there for whoever may see the row.
 OWN = {"changelist", "add", "change", "delete", "history"}
+# Pages that are about no row.
+OF_THE_LIST = {"view", "add", "export", "import"}
 # The id of no row: a page that lets somebody in finds nothing there, and changes nothing.
 NOTHING = 0
 
@@ -30,7 +32,7 @@ class Page:
         return f"{self.pages.opts.label_lower} {self.name}"
 
     def url(self, pk: int = NOTHING) -> str:
-        needs_id = self.name not in ("view", "add")
+        needs_id = self.name not in OF_THE_LIST
         return reverse(f"admin:{self.address}", args=[pk] if needs_id else [])
 
     def lets_in(self, user: User, browser: Client) -> bool:

@@ -51,8 +51,16 @@ MATRIX: dict[str, dict[str, str]] = {
         "delete_selected": "OP",
         "put_on_shelf": "OP",
         "put_off_shelf": "OP",
+        "export": "OP",
+        "import": "OP",
     },
-    "goods.sku": {**FACT, "view": "OPWR", "adjust": "OPW", "movements": "OPWR"},
+    "goods.sku": {
+        **FACT,
+        "view": "OPWR",
+        "adjust": "OPW",
+        "movements": "OPWR",
+        "export": "OPW",
+    },
     "sales.flashsale": {
         **FACT,
         "view": "OPR",
@@ -77,6 +85,7 @@ MATRIX: dict[str, dict[str, str]] = {
         "accept_ticked": "OP",
         "retry_ticked": "OP",
         "drop_ticked": "OP",
+        "export": "OPWF",
     },
     "orders.shippingmethod": {
         "view": "OPWR",
@@ -86,8 +95,8 @@ MATRIX: dict[str, dict[str, str]] = {
         "delete_selected": "",
     },
     "refunds.refundrequest": {**FACT, "view": "OPFR", "accept": "OF", "decline": "OF"},
-    "payments.payment": {**FACT, "view": "OPFR"},
-    "payments.refund": {**FACT, "view": "OPFR", "retry_ticked": "OF"},
+    "payments.payment": {**FACT, "view": "OPFR", "export": "OF"},
+    "payments.refund": {**FACT, "view": "OPFR", "retry_ticked": "OF", "export": "OF"},
     "oversight.paymentalarm": {**FACT, "view": "OFR", "handle": "OF"},
     "oversight.reconciliation": {**FACT, "view": "OFR"},
     "coupons.coupon": {**FACT, "view": "OPFR", "add": "OP", "issue": "OP", "stop": "OP"},
@@ -109,13 +118,15 @@ MATRIX: dict[str, dict[str, str]] = {
         "drop": "OP",
         "retry_ticked": "OP",
         "drop_ticked": "OP",
+        "export": "OPF",
     },
     "packets.packet": {**FACT, "view": "OPFR", "expire": "OP"},
     "packets.grab": {**FACT, "view": "OPFR", "retry": "OP", "drop": "OP"},
     "wallet.account": {**FACT, "view": "OFR", "postings": "OFR"},
-    "wallet.transaction": {**FACT, "view": "OFR"},
+    "wallet.transaction": {**FACT, "view": "OFR", "export": "OF"},
     "wallet.correction": {**FACT, "view": "OFR", "add": "OF", "approve": "OF", "reject": "OF"},
     "approvals.proposal": {**FACT, "view": "OPFR", "approve": "OF", "reject": "OF"},
+    "transfers.transfer": {**FACT, "view": "OR"},
     "notices.notice": {**FACT, "view": "OPR", "replay_ticked": "OP", "drop_ticked": "OP"},
 }
 
@@ -156,6 +167,9 @@ def test_roles_are_made_once_and_are_what_the_table_says() -> None:
     warehouse = Group.objects.get(name="warehouse").permissions.values_list("codename", flat=True)
     assert sorted(warehouse) == [
         "adjust_stock",
+        "export_addresses",
+        "export_order",
+        "export_sku",
         "ship_order",
         "view_goods",
         "view_order",

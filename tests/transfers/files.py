@@ -43,13 +43,15 @@ def csv_of(*rows, encoding="utf-8"):
 
 def look(desk, content, name="catalogue.csv"):
     """What the import page shows of a file."""
-    return desk.post(reverse("admin:goods_import"), {"file": SimpleUploadedFile(name, content)})
+    return desk.post(
+        reverse("admin:goods_goods_import"), {"file": SimpleUploadedFile(name, content)}
+    )
 
 
 def carry_out(desk, shown):
     """The yes to what was shown; returns what is said last."""
     sent = {"shown": shown.context["form"].initial["shown"]}
-    response = desk.post(reverse("admin:goods_import"), sent)
+    response = desk.post(reverse("admin:goods_goods_import"), sent)
     assert response.status_code == 302
     return [str(message) for message in get_messages(response.wsgi_request)][-1]
 

@@ -251,6 +251,12 @@ def test_whoever_may_only_look_can_not_export_and_sees_no_button(desk_of, model)
     assert desk.post(page, {"everything": "on"}).status_code == 403
 
 
+def test_whoever_may_export_what_they_may_not_look_at_can_not(desk_of):
+    desk = desk_of("export_order", "view_goods")
+
+    assert desk.get(reverse("admin:orders_order_export")).status_code == 403
+
+
 def test_the_button_takes_the_lists_filters_along(desk):
     make_sku()
 

@@ -94,13 +94,13 @@ def test_a_look_shows_every_difference_and_writes_nothing(desk):
     tables = {str(table.title): table.rows for table in shown.context["tables"]}
     assert tables["Changed"] == [
         (2, "A-1", "茶", "spec", "500 g", "1 kg"),
-        (2, "A-1", "茶", "price_yuan", "10.00", "12.50"),
+        (2, "A-1", "茶", "price (yuan)", "10.00", "12.50"),
     ]
     assert tables["New"] == [
         (4, "N-1", "Cup", "title", "", "Cup"),
         (4, "N-1", "Cup", "category", "", "饮料"),
         (4, "N-1", "Cup", "spec", "", "white"),
-        (4, "N-1", "Cup", "price_yuan", "", "3.00"),
+        (4, "N-1", "Cup", "price (yuan)", "", "3.00"),
     ]
     assert [row[0] for row in tables["Faulty"]] == [5, 5]
     assert shown.context["form"] is None
@@ -177,7 +177,7 @@ def test_what_nobody_was_shown_is_not_carried_out(desk, operator):
     sku_of("A-1")
     shown = look(desk, csv_of(("code", "price_yuan"), ("A-1", "5")))
     signed = shown.context["form"].initial["shown"]
-    page = reverse("admin:goods_import")
+    page = reverse("admin:goods_goods_import")
     before = state()
 
     desk.post(page, {"shown": signed[:-2] + "xx"})
@@ -244,9 +244,9 @@ def test_a_try_after_a_commit_that_nobody_heard_of_finds_it_done(operator):
         (("N-1", "Cup", "茶具", "3"), "No category has this title: make it first."),
         (("N-1", "Cup", "饮料", ""), "A new SKU needs a price."),
         (("N-1", "twice", "饮料", "3"), "2 goods have this title: name one by its id."),
-        (("A-1", "", "", "-3"), "price_yuan: An amount in yuan with at most two decimals"),
-        (("A-1", "", "", "1.234"), "price_yuan: An amount in yuan with at most two decimals"),
-        (("A-1", "", "", "１"), "price_yuan: An amount in yuan with at most two decimals"),
+        (("A-1", "", "", "-3"), "price (yuan): An amount in yuan with at most two decimals"),
+        (("A-1", "", "", "1.234"), "price (yuan): An amount in yuan with at most two decimals"),
+        (("A-1", "", "", "１"), "price (yuan): An amount in yuan with at most two decimals"),
         (("N" * 65, "Cup", "饮料", "3"), "code: Ensure this value has at most 64"),
         (("A-1", "x" * 121, "", ""), "title: Ensure this value has at most 120"),
     ],
@@ -321,7 +321,7 @@ def test_an_import_costs_as_many_queries_for_many_lines_as_for_few(operator):
 
 def test_whoever_may_only_look_can_not_import_and_sees_no_button(desk_of):
     desk = desk_of("view_goods", "view_sku", "import_goods", "export_goods")
-    page = reverse("admin:goods_import")
+    page = reverse("admin:goods_goods_import")
 
     assert page not in desk.get(reverse("admin:goods_goods_changelist")).content.decode()
     assert desk.get(page).status_code == 403
@@ -330,7 +330,7 @@ def test_whoever_may_only_look_can_not_import_and_sees_no_button(desk_of):
 
 
 def test_the_page_asks_for_a_file_and_the_list_leads_to_it(desk):
-    page = reverse("admin:goods_import")
+    page = reverse("admin:goods_goods_import")
 
     assert f'href="{page}"' in desk.get(reverse("admin:goods_goods_changelist")).content.decode()
     asked = desk.get(page).content.decode()

@@ -4,8 +4,10 @@ import zipfile
 from io import BytesIO
 
 import pytest
+from django.utils.translation import override
 from openpyxl import Workbook
 
+from goods.exports import CatalogueColumns
 from goods.imports import reading
 from goods.imports.reading import Line, lines_of
 from shop.errors import Invalid
@@ -51,10 +53,14 @@ def test_a_table_is_read_however_it_was_saved(content):
     assert lines_of(content) == LINES
 
 
-def test_headings_of_each_language_are_known():
-    assert lines_of(csv_of(("code", "English title", "goods on the shelf"), ("A", "Tea", "1"))) == [
-        Line(2, {"code": "A", "title_en": "Tea", "goods_on_shelf": "1"})
-    ]
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_headings_of_each_language_are_told_apart(language):
+    names = list(CatalogueColumns().fields)
+    with override(language):
+        headings = CatalogueColumns().get_export_headers()
+
+    with override("en"):
+        assert lines_of(csv_of(headings, names)) == [Line(2, dict(zip(names, names, strict=True)))]
 
 
 def test_rows_are_numbered_as_in_the_spreadsheet_and_empty_cells_say_nothing():
