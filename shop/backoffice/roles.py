@@ -67,6 +67,13 @@ OPERATOR = Role(
             ],
             "decides what is sold, at which price, and how it is sent",
         ),
+        Grant(
+            [
+                *("transfers.export_goods", "transfers.export_sku", "transfers.import_goods"),
+                *("transfers.export_order", "transfers.export_entry"),
+            ],
+            "brings goods in and takes lists out; of orders without names, phones and addresses",
+        ),
         Grant(["goods.adjust_stock"], "what a sale is made of is counted before it"),
         Grant(
             _on("sales.flashsale", "view", "add", "change"),
@@ -92,7 +99,10 @@ OPERATOR = Role(
             "tries again, or drops, what failed of an error of ours; ends a red packet",
         ),
         Grant(
-            [*_view("orders.order"), "orders.accept_order", "orders.refuse_order"],
+            [
+                *_view("orders.order", "takings.hour"),
+                *("orders.accept_order", "orders.refuse_order"),
+            ],
             "answers orders; a refused one has all its money back, and nobody picks an amount",
         ),
         Grant(
@@ -112,6 +122,10 @@ WAREHOUSE = Role(
     grants=(
         Grant([*_view("orders.order"), "orders.ship_order"], "packs and sends what is accepted"),
         Grant(
+            ["transfers.export_order", "transfers.export_addresses"],
+            "gives the courier its list, with where each parcel goes",
+        ),
+        Grant(
             [*_view("goods.goods", "goods.sku"), "goods.adjust_stock"],
             "counts the shelves; prices are somebody else's",
         ),
@@ -124,8 +138,8 @@ FINANCE = Role(
     about=_("Looks after money: refunds, corrections, alarms; and is the second person."),
     grants=(
         Grant(
-            _view("orders.order", "accounts.user", "coupons.issuedcoupon"),
-            "sees what a payment was for, and whose",
+            _view("orders.order", "takings.hour", "accounts.user", "coupons.issuedcoupon"),
+            "sees what a payment was for, and whose, and what was taken in",
         ),
         Grant(
             [
@@ -143,6 +157,13 @@ FINANCE = Role(
                 "wallet.approve_correction",
             ],
             "asks for corrections, and decides about those of others",
+        ),
+        Grant(
+            [
+                *("transfers.export_transaction", "transfers.export_payment"),
+                *("transfers.export_refund", "transfers.export_order"),
+            ],
+            "gives the bookkeeper the ledger and what it was for, nobody's address",
         ),
         Grant(
             [*_on("oversight.paymentalarm", "view", "change"), *_view("oversight.reconciliation")],

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from shop.accounts.models import User
 
@@ -30,8 +30,10 @@ class Page:
         return f"{self.pages.opts.label_lower} {self.name}"
 
     def url(self, pk: int = NOTHING) -> str:
-        needs_id = self.name not in ("view", "add")
-        return reverse(f"admin:{self.address}", args=[pk] if needs_id else [])
+        try:
+            return reverse(f"admin:{self.address}")
+        except NoReverseMatch:  # the page of a row
+            return reverse(f"admin:{self.address}", args=[pk])
 
     def lets_in(self, user: User, browser: Client) -> bool:
         """Whether this user, whose browser it is, may ask for it."""
