@@ -105,6 +105,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Sessions are operators' only: shoppers have tokens. A log-in at the console lasts a shift.
+SESSION_COOKIE_AGE = env.int("CONSOLE_SESSION_HOURS", default=12) * 3600
 # Proxies in front whose X-Forwarded-For entry is believed; 0 believes nobody but the socket.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # (attempts, seconds) allowed for one user name from one address, and for one address.

@@ -17,10 +17,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from goods.models import Sku
-from orders.coupons import selectors, services
+from orders.coupons import asking, selectors, services
 from orders.coupons.forms import CouponForm, IssueForm
 from orders.coupons.models import Coupon, IssuedCoupon
 from orders.coupons.selectors import Offer, Standing
+from shop.approvals.models import Proposal
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import PlannedAdmin, Step, SteppedAdmin
 from shop.forms import ConfirmForm
@@ -51,7 +52,7 @@ ADD = Step(
     done=_("The issue is larger."),
     not_now=_("Carried out before; nothing changed now."),
     form=IssueForm,
-    service=services.coupon_add,
+    service=asking.coupon_add_or_ask,
     is_offered=_goes_on,
 )
 STOP = Step(
@@ -159,8 +160,8 @@ class CouponAdmin(PlannedAdmin):
         address = reverse("admin:coupons_issuedcoupon_changelist")
         return [(_("Issued coupons"), f"{address}?{CouponFilter.parameter_name}={fact.pk}")]
 
-    def begin(self, form: Any, operator: Any) -> Coupon:
-        return services.coupon_create(
+    def begin(self, form: Any, operator: Any) -> Coupon | Proposal:
+        return asking.coupon_create_or_ask(
             form.plan(), operator=operator, reference=form.cleaned_data["reference"]
         )
 

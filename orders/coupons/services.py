@@ -3,7 +3,7 @@ whole transaction that is safe to repeat. What orders do with them is `orders.co
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -64,18 +64,23 @@ class CouponPlan:
 
 
 def coupon_create(
-    plan: CouponPlan, *, operator: "User | None" = None, reference: str = ""
+    plan: CouponPlan,
+    *,
+    operator: "User | None" = None,
+    reference: str = "",
+    decide: Callable[[], object] = lambda: None,
 ) -> Coupon:
     """Creates the coupon with its issue in its pool, in one transaction.
 
     Once per `reference` (up to 64 characters; without one each call has its own): again, it returns
-    the coupon that the first call has created. Raises Invalid for terms that make no sense, Busy,
-    Unavailable.
+    the coupon that the first call has created. `decide` is part of the transaction. Raises Invalid
+    for terms that make no sense, Busy, Unavailable, and what `decide` raises.
     """
-    _check(plan)
+    coupon_check(plan)
     reference = reference or f"coupon-{uuid.uuid4().hex}"
 
     def work() -> Coupon:
+        decide()
         pool = Pool.objects.create(
             kind=POOL_KIND, strategy=plan.strategy, per_user_limit=plan.per_user_limit
         )
@@ -113,8 +118,8 @@ def coupon_create(
         return Coupon.objects.select_related("pool").get(reference=reference)
 
 
-def _check(plan: CouponPlan) -> None:
-    """Raises Invalid, with the field."""
+def coupon_check(plan: CouponPlan) -> None:
+    """Raises Invalid, with the field, for terms that make no sense."""
     if not plan.title.strip():
         raise Invalid.field("title", gettext("Give it a title."))
     numbers: list[tuple[str, int | None, int, int]] = [
@@ -159,13 +164,22 @@ def _check_times(plan: CouponPlan) -> None:
             raise Invalid.field("use_from", gettext("It must end after it starts."))
 
 
-def coupon_add(coupon: Coupon, *, count: int, operator: "User", reference: str) -> bool:
+def coupon_add(
+    coupon: Coupon,
+    *,
+    count: int,
+    operator: "User",
+    reference: str,
+    decide: Callable[[], object] = lambda: None,
+) -> bool:
     """Adds `count` to the issue of a coupon that is not stopped, once per `reference`; returns
-    whether this call did. Raises Invalid, Ended, Busy, Unavailable."""
+    whether this call did. `decide` is part of the transaction. Raises Invalid, Ended, Busy,
+    Unavailable, and what `decide` raises."""
     if not 1 <= count <= MAX_UNITS:
         raise Invalid.field("count", gettext("From 1 to %(most)d.") % {"most": MAX_UNITS})
 
     def work() -> None:
+        decide()
         locked = Coupon.objects.select_for_update().filter(pk=coupon.pk, ends_at__gt=Now())
         if not (list(locked.values_list("pk")) and is_open(coupon)):
             raise Ended(coupon=coupon.pk)

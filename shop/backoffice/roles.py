@@ -97,7 +97,10 @@ OPERATOR = Role(
             "tries again, or drops, what failed of an error of ours; ends a red packet",
         ),
         Grant(
-            [*_view("orders.order"), "orders.accept_order", "orders.refuse_order"],
+            [
+                *_view("orders.order", "takings.hour"),
+                *("orders.accept_order", "orders.refuse_order"),
+            ],
             "answers orders; a refused one has all its money back, and nobody picks an amount",
         ),
         Grant(
@@ -137,8 +140,8 @@ FINANCE = Role(
     about=_("Looks after money: refunds, corrections, alarms; and is the second person."),
     grants=(
         Grant(
-            _view("orders.order", "accounts.user", "coupons.issuedcoupon"),
-            "sees what a payment was for, and whose",
+            _view("orders.order", "takings.hour", "accounts.user", "coupons.issuedcoupon"),
+            "sees what a payment was for, and whose, and what was taken in",
         ),
         Grant(
             [

@@ -13,13 +13,13 @@ from shop.wallet.models import Correction, Transaction
 @panel("wallet.correction", _("corrections"))
 def to_decide() -> Sequence[Part]:
     """Those that nobody but who asked has looked at."""
-    count = few(Correction.objects.filter(state=Correction.State.REQUESTED))
+    count = few(Correction.objects.waiting())
     return [
         Figure(
             _("corrections for a second person"),
             count_words(count),
             level_of(count, Level.LOOK),
-            query={"state__exact": Correction.State.REQUESTED.value},
+            query={"waits": "1"},
         )
     ]
 

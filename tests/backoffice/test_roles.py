@@ -126,6 +126,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "wallet.transaction": {**FACT, "view": "OFR", "export": "OF"},
     "wallet.correction": {**FACT, "view": "OFR", "add": "OF", "approve": "OF", "reject": "OF"},
     "approvals.proposal": {**FACT, "view": "OPFR", "approve": "OF", "reject": "OF"},
+    "takings.hour": {**FACT, "view": "OPFR"},
     "transfers.transfer": {**FACT, "view": "OR"},
     "notices.notice": {**FACT, "view": "OPR", "replay_ticked": "OP", "drop_ticked": "OP"},
 }

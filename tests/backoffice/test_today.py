@@ -77,7 +77,7 @@ def test_a_shop_in_order_has_nothing_that_waits(desk):
     seen = figures(desk)
     # Of the gates it depends on whether the shop has a Redis for them.
     assert {level for _words, level, _more, _address in seen.values()} == {Level.OK}
-    assert len(seen) == 17
+    assert len(seen) == 18
     assert desk.get(HOME).context["standing"] == "Nothing waits for anybody."
 
 
@@ -140,7 +140,7 @@ def test_what_waits_for_somebody_is_counted_and_leads_to_its_list(desk, operator
         "notices given up": ("1", Level.LOOK, "", "/admin/notices/notice/?state__exact=dead"),
         "corrections for a second person": (
             *("1", Level.LOOK, ""),
-            "/admin/wallet/correction/?state__exact=requested",
+            "/admin/wallet/correction/?waits=1",
         ),
         "running low": (
             *("1 SKUs, 0 of them sold out", Level.LOOK),
