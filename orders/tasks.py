@@ -6,6 +6,7 @@ from collections.abc import Callable
 from celery import shared_task
 
 from orders import lifecycle, unattended
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.oversight.reconciliation import reconcile_due
 from orders.takings.services import takings_count
@@ -50,7 +51,7 @@ def reconcile_payments() -> int:
 @shared_task
 def execute_refunds() -> int:
     """Tells providers of the refunds that are due."""
-    return _until_idle(payments.refunds_execute)
+    return _until_idle(refunding.refunds_execute)
 
 
 @shared_task

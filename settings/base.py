@@ -327,11 +327,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
-    "answer-orders": {
-        "task": "orders.tasks.answer_orders",
-        "schedule": 1.0,
-        "options": {"expires": 5},
-    },
     "complete-orders": {
         "task": "orders.tasks.complete_orders",
         "schedule": 60.0,
@@ -386,6 +381,13 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 24 * 3600.0,
     },
 }
+# Where the merchant answers every order, nobody is asked each second whether to.
+if ORDER_AUTO_ACCEPT or ORDER_REFUSE_SECONDS:
+    CELERY_BEAT_SCHEDULE["answer-orders"] = {
+        "task": "orders.tasks.answer_orders",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    }
 
 LOGGING_CONFIG = "shop.ops.logs.configure"
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

@@ -5,6 +5,11 @@ import os
 from settings.base import env
 
 if env.str("TEST_DATABASE", default="sqlite") == "mariadb":
+    # Where tests run side by side each side has servers of its own: a list, in the order of sides.
+    if servers := env.json("TEST_SERVERS", default=[]):
+        side = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        os.environ |= servers[int(side) % len(servers)]
+
     from settings.redis import redis_caches
     from settings.stack import *  # noqa: F403
     from settings.stack import GATE_REDIS_URL, REDIS_URL

@@ -20,6 +20,7 @@ from lottery import selectors as periods
 from lottery.packets import over
 from lottery.packets.services import packets_sweep
 from orders import pending, shield, tasks
+from orders.payments import refunding
 from orders.payments import services as payments
 from shop import lately
 from shop.accounts.models import User
@@ -91,6 +92,7 @@ def _a_moment_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "SENDING_SECONDS", LONG)
     monkeypatch.setattr(tasks, "BUDGET_SECONDS", LONG)
     monkeypatch.setattr(payments, "SWEEP_SECONDS", LONG)
+    monkeypatch.setattr(refunding, "SWEEP_SECONDS", LONG)
     monkeypatch.setitem(packets_sweep.__kwdefaults__, "seconds", LONG)
 
 

@@ -55,3 +55,18 @@ def test_a_fail_point_that_does_not_exist_is_a_mistake():
     env = {**PRODUCTION, "FAILPOINT": "comit.after:raise"}
     refused = python("import shop.failpoints", env)
     assert "no fail point named ['comit.after']" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("answers", "rings"),
+    [
+        ({}, False),
+        ({"ORDER_AUTO_ACCEPT": "on"}, True),
+        ({"ORDER_REFUSE_SECONDS": "600"}, True),
+    ],
+)
+def test_the_bell_for_orders_without_an_answer_rings_only_where_the_shop_answers(answers, rings):
+    code = (
+        "from django.conf import settings; print('answer-orders' in settings.CELERY_BEAT_SCHEDULE)"
+    )
+    assert python(code, PRODUCTION | answers).stdout == f"{rings}\n"

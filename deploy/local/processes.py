@@ -32,15 +32,20 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+# Whoever was given one may not listen there yet.
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port nobody listens on.
+    """A TCP port nobody listens on, and another one each time.
 
     Below the ranges that systems use for outgoing connections: while a server is down, a client
     that keeps trying to reach it there could otherwise be given that very port, and then talk to
     itself or keep the server from coming back.
     """
     for port in random.SystemRandom().sample(range(20000, 30000), 200):
-        if not listening(port):
+        if port not in _given and not listening(port):
+            _given.add(port)
             return port
     raise LocalError("No free TCP port between 20000 and 30000.")
 

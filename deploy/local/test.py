@@ -6,13 +6,15 @@ can't be had, the SQLite part runs and the summary says what was left out. The e
 when every run had tests and all of them passed. Data, logs and reports are in `var/test/`.
 """
 
+import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import NoReturn
@@ -24,9 +26,12 @@ from deploy.local.running import TESTS_LOCK, only_one
 
 FOLDER = VAR / "test"
 NO_TESTS = 5
-# On all cores, each with a database of its own; a file's tests stay together. Whoever chooses tests
+# Side by side, each with a database of its own; a file's tests stay together. Whoever chooses tests
 # may want to see their output, or to stop in one: those run one after the other.
-SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
+BY_FILE = ("--dist", "loadfile")
+# On MariaDB each side has servers of its own: what tests count in a server, or hold, is theirs.
+# More than two would want memory that not every machine has.
+MOST_SIDES = 2
 # What only some tests need; without it they are skipped, and the summary says so.
 OPTIONAL = (packages.NGINX, packages.CHROMIUM, packages.NODE)
 # For pytest to end its tests and what they started, after an interruption.
@@ -87,20 +92,39 @@ def run_all(arguments: Sequence[str], *, soak: bool, left_out: str | None) -> li
     if not soak:
         outcomes.append(
             _pytest(
-                ["-m", "not soak and not mariadb", *(arguments or SIDE_BY_SIDE)],
+                ["-m", "not soak and not mariadb", *(arguments or ("-n", "auto", *BY_FILE))],
                 on=f"SQLite {_sqlite_version()}",
                 env={"TEST_DATABASE": "sqlite"},
             )
         )
     if left_out:
         return outcomes
-    with servers.MariaDB(FOLDER / "mariadb") as mariadb, servers.Redis(FOLDER / "redis") as redis:
+    sides = 1 if soak or arguments else min(os.cpu_count() or 1, MOST_SIDES)
+    with ExitStack() as stack:
+        started = [
+            (
+                stack.enter_context(servers.MariaDB(FOLDER / f"mariadb-{side}")),
+                stack.enter_context(servers.Redis(FOLDER / f"redis-{side}")),
+            )
+            for side in range(sides)
+        ]
+        mariadb, redis = started[0]
         outcome = _pytest(
-            ["-m", "soak" if soak else "not soak", *arguments],
+            [
+                *("-m", "soak" if soak else "not soak", *arguments),
+                *(("-n", str(sides), *BY_FILE) if sides > 1 else ()),
+            ],
             on=f"MariaDB {mariadb.version()} and Redis {redis.version()}",
-            env={"TEST_DATABASE": "mariadb", **mariadb.env(), **redis.env()},
+            env={
+                "TEST_DATABASE": "mariadb",
+                # Every side must throw the same dice: they choose what there is to run.
+                "RACE_SEED": os.environ.get("RACE_SEED") or str(random.randrange(10**9)),  # noqa: S311
+                "TEST_SERVERS": json.dumps([{**one.env(), **two.env()} for one, two in started]),
+            },
         )
-        served = f"; they served {mariadb.served():,} statements and {redis.served():,} commands"
+        statements = sum(mariadb.served() for mariadb, _ in started)
+        commands = sum(redis.served() for _, redis in started)
+        served = f"; they served {statements:,} statements and {commands:,} commands"
         return [*outcomes, replace(outcome, note=served)]
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from orders.payments import services
+from orders.payments import refunding
 from orders.payments.exports import PAYMENTS, REFUNDS
 from orders.payments.models import Payment, Refund
 from shop.accounts.models import User
@@ -81,7 +81,7 @@ class RefundAdmin(NumberedAdmin):
         due = 0
         for refund in ticked(request, queryset):
             try:
-                is_due = services.refund_retry(
+                is_due = refunding.refund_retry(
                     refund_no=refund.refund_no, operator=cast("User", request.user)
                 )
             except Refusal as refusal:

@@ -11,6 +11,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+# One that is slow does not have a worker for longer than that (seconds), and one call more.
+SWEEP_SECONDS = 10.0
+
 
 class ChargeState(StrEnum):
     OPEN = "open"

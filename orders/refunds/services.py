@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from orders import notices
 from orders.models import Order, OrderLine
 from orders.payments.models import Payment, Refund
-from orders.payments.services import refund_decide
+from orders.payments.refunding import refund_decide
 from orders.refunds.models import RefundLine, RefundRequest
 from orders.refunds.selectors import Left, Part, left_of, refundable_until
 from orders.selectors import order_locked

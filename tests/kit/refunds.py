@@ -7,7 +7,7 @@ from goods.models import Sku
 from orders import lifecycle
 from orders.checkout import Checkout, order_place
 from orders.models import Order
-from orders.payments import services as payments
+from orders.payments import refunding
 from orders.refunds import services
 from orders.refunds.models import RefundRequest
 from orders.refunds.selectors import shown
@@ -120,5 +120,5 @@ def told(request: RefundRequest) -> tuple[str, int]:
 
 def send_money() -> None:
     """Providers are told of all refunds that are due."""
-    while payments.refunds_execute():
+    while refunding.refunds_execute():
         pass

@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 from lottery.drawing import periods_draw
 from orders import lifecycle
 from orders.models import Order
-from orders.payments.services import refunds_execute
+from orders.payments.refunding import refunds_execute
 from shop.accounts.models import User
 from shop.notices import events
 from shop.notices.models import Notice

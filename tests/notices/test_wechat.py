@@ -12,7 +12,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from orders import lifecycle
-from orders.payments.services import refunds_execute
+from orders.payments.refunding import refunds_execute
 from shop.accounts.models import User
 from shop.accounts.wechat import client as wechat
 from shop.accounts.wechat.answers import Endpoint, Outcome

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from orders import lifecycle
 from orders.models import Order, OrderMove, ShippingMethod
-from orders.payments import services as payments
+from orders.payments import refunding
 from orders.payments.models import Payment, Refund
 from orders.states import State
 from shop.backoffice.money import money, yuan
@@ -558,7 +558,7 @@ def refund(order, shopper, operator):
     lifecycle.order_refuse(order_no=order.order_no, operator=operator, reason="closed")
     late = order.created_at.replace(year=order.created_at.year + 1)
     Refund.objects.update(due_at=late, attempts=7)
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 0
     return Refund.objects.get()
 
 
@@ -579,14 +579,14 @@ def test_a_refund_told_again_now_is_due_and_nothing_else_of_it_changes(desk, ope
     assert after == before | {"due_at": after["due_at"]}
     assert logged(refund) == [(operator.pk, CHANGE, "retry: due now")]
     assert said(response) == ["1 refund is due now."]
-    assert payments.refunds_execute() == 1
+    assert refunding.refunds_execute() == 1
     refund.refresh_from_db()
     assert (refund.status, refund.attempts) == ("succeeded", 8)
 
 
 def test_a_refund_that_is_done_is_not_told_again(desk, refund):
     retry(desk, refund)
-    payments.refunds_execute()
+    refunding.refunds_execute()
     before = Refund.objects.values().get()
     response = retry(desk, refund)
     assert said(response)[-1] == f"{refund} is done."
@@ -603,7 +603,7 @@ def test_who_may_only_look_at_refunds_cannot_have_them_told_again(onlooker, refu
 
 def test_a_refund_that_is_not_there_is_not_found(operator):
     with pytest.raises(NotFound):
-        payments.refund_retry(refund_no="1" * 24, operator=operator)
+        refunding.refund_retry(refund_no="1" * 24, operator=operator)
 
 
 # --- shipping methods

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from orders import lifecycle
 from orders.cart import cart_lines
 from orders.models import Order
-from orders.payments import services as payments
+from orders.payments import refunding
 from orders.payments.models import Payment, Refund
 from orders.serializers import MAX_COUNT
 from shop.accounts.models import User
@@ -666,7 +666,7 @@ def test_money_for_a_cancelled_order_is_refunded_and_the_shopper_sees_it(client,
     row = {"refund_no": refund.refund_no, "amount_fen": order.total_fen, "reason": ""}
     refunds = client.get(f"{V1}/orders/{order.order_no}/refunds")
     assert rows_of(refunds) == [row | {"status": "pending"}]
-    payments.refunds_execute()
+    refunding.refunds_execute()
     refunds = client.get(f"{V1}/orders/{order.order_no}/refunds")
     assert rows_of(refunds) == [row | {"status": "succeeded"}]
     read = client.get(f"{V1}/orders/{order.order_no}").json()

@@ -5,6 +5,7 @@ from django.db import OperationalError, connection
 
 from orders import lifecycle
 from orders.models import OrderLine, OrderMove
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund, SandboxCharge
 from orders.payments.providers import Charge
@@ -172,8 +173,8 @@ def test_money_that_comes_after_the_cancel_goes_back_once(shopper, order, tea):
 
     refund = Refund.objects.get()
     assert (refund.amount_fen, refund.cause) == (order.total_fen, Refund.Cause.LATE)
-    assert payments.refunds_execute() == 1
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 1
+    assert refunding.refunds_execute() == 0
 
     assert state_of(order) == State.CANCELLED
     assert order.refunded_fen == order.total_fen
@@ -235,7 +236,7 @@ def test_a_refused_order_gives_units_and_money_back(shopper, order, tea):
     )
     assert state_of(order) == State.REFUNDING
     assert counters(tea) == (10, 0)
-    payments.refunds_execute()
+    refunding.refunds_execute()
     assert state_of(order) == State.REFUNDED
     assert order.refunded_fen == order.total_fen
 
@@ -244,9 +245,9 @@ def test_a_refused_order_that_was_paid_twice_gets_each_payment_back_once(shopper
     first, second = start_payment(shopper, order), start_payment(shopper, order)
     payments.sandbox_succeed(first)
     payments.sandbox_succeed(second)
-    payments.refunds_execute()
+    refunding.refunds_execute()
     lifecycle.order_refuse(order_no=order.order_no, operator=make_user(), reason="closed")
-    payments.refunds_execute()
+    refunding.refunds_execute()
     assert state_of(order) == State.REFUNDED
     refunded = Refund.objects.values_list("payment_id", "amount_fen", "status")
     assert sorted(refunded) == [
@@ -307,7 +308,7 @@ def test_a_deadlock_over_a_claim_stops_no_sweep(shopper, order, operator):
     pay(shopper, paid)
     lifecycle.order_refuse(order_no=paid.order_no, operator=operator, reason="sold out")
     with connection.execute_wrapper(deadlock := Deadlocks("payments_refund")):
-        assert payments.refunds_execute() == 1
+        assert refunding.refunds_execute() == 1
     assert deadlock.seen == 1
 
 

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from goods.stock import adjust_stock
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, SandboxCharge
 from orders.states import State
@@ -118,7 +119,7 @@ class Shop(RuleBasedStateMachine):
     def sweep(self):
         lifecycle.orders_expire()
         payments.payments_close()
-        payments.refunds_execute()
+        refunding.refunds_execute()
 
     @rule(order=orders, step=st.sampled_from(["accept", "refuse", "ship"]))
     def merchant(self, order, step):
@@ -159,7 +160,7 @@ class Shop(RuleBasedStateMachine):
         """At rest: everything that was due is done, and every promise holds."""
         for payment in Payment.objects.filter(user=self.shopper, order=None):
             overdue_top_up(payment)
-        while lifecycle.orders_expire() + payments.payments_close() + payments.refunds_execute():
+        while lifecycle.orders_expire() + payments.payments_close() + refunding.refunds_execute():
             pass
         paid_in = Payment.objects.filter(order__in=self.placed, status="succeeded")
         for order in Order.objects.filter(pk__in=self.placed):

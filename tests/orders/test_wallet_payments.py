@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from goods.models import Sku
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
 from shop.accounts.models import User
@@ -188,7 +189,7 @@ def test_money_that_comes_from_elsewhere_too_goes_back_there(shopper, order) -> 
     pay_from_wallet(shopper, order)
 
     payments.payments_close()
-    assert payments.refunds_execute() == 1
+    assert refunding.refunds_execute() == 1
 
     assert Refund.objects.get().payment == elsewhere
     assert balance(shopper) == 0
@@ -202,8 +203,8 @@ def test_a_refused_order_is_given_back_to_the_wallet_once(shopper, order, tea) -
     lifecycle.order_refuse(order_no=order.order_no, operator=make_user(), reason="none left")
     assert (status_of(order), balance(shopper)) == ("refunding", 0)
 
-    assert payments.refunds_execute() == 1
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 1
+    assert refunding.refunds_execute() == 0
 
     assert status_of(order) == "refunded"
     assert order.refunded_fen == TOTAL_FEN
@@ -226,7 +227,7 @@ def test_a_refund_that_is_recorded_by_two_sweepers_is_one(shopper, order) -> Non
     refund = Refund.objects.select_related("payment").get()
 
     for _ in range(2):
-        payments._record_refunded(refund)
+        refunding._record_refunded(refund)
 
     assert balance(shopper) == TOTAL_FEN
     assert audit().broken == {}

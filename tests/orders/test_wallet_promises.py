@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
 from shop import transactions
@@ -50,7 +51,7 @@ def till(db: None) -> Till:
     for order in (till.kept, till.refunded):
         pay_from_wallet(user, order)
     lifecycle.order_refuse(order_no=till.refunded.order_no, operator=user, reason="none left")
-    assert payments.refunds_execute() == 1
+    assert refunding.refunds_execute() == 1
     return till
 
 

@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from orders import lifecycle
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
 from orders.payments.oversight.models import PaymentAlarm
@@ -98,9 +99,9 @@ def play(far: WechatPay, buyer: User, operator: User, heard: Heard) -> list[str]
     order_no = payment.order.order_no
     lifecycle.order_refuse(order_no=order_no, operator=operator, reason="no")
     far.will("refund", "!403 USER_ACCOUNT_ABNORMAL")
-    payments.refunds_execute()
-    payments.refund_retry(refund_no=Refund.objects.get().refund_no, operator=operator)
-    payments.refunds_execute()
+    refunding.refunds_execute()
+    refunding.refund_retry(refund_no=Refund.objects.get().refund_no, operator=operator)
+    refunding.refunds_execute()
     answers.append(heard(far.refund_notification(Refund.objects.get().refund_no)).content.decode())
     return answers
 

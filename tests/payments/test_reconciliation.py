@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from orders import lifecycle
 from orders.models import Order
-from orders.payments import services as payments
+from orders.payments import refunding
 from orders.payments.models import Payment, Refund
 from orders.payments.oversight.models import PaymentAlarm, Reconciliation
 from orders.payments.oversight.reconciliation import days_due, reconcile, reconcile_due
@@ -41,7 +41,7 @@ def day(far: WechatPay, buyer: User, operator: User, heard: Heard) -> date:
         heard(far.notification(payment.payment_no))
     first = Order.objects.earliest("pk")
     lifecycle.order_refuse(order_no=first.order_no, operator=operator, reason="")
-    payments.refunds_execute()
+    refunding.refunds_execute()
     return books.now().date()
 
 

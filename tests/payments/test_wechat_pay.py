@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from goods.models import Sku
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
 from orders.payments.oversight.models import PaymentAlarm
@@ -310,7 +311,7 @@ def test_money_that_comes_although_it_was_closed_goes_back(
 
     for _ in range(2):
         assert heard(far.notification(payment.payment_no)).status_code == 204
-    assert payments.refunds_execute() == 1
+    assert refunding.refunds_execute() == 1
 
     refund = Refund.objects.get()
     assert (refund.status, refund.cause, refund.amount_fen) == ("succeeded", "late", 3000)
@@ -334,7 +335,7 @@ def test_an_order_that_is_expired_to_everybody_is_not_paid_after_all(
     far.pay(payment.payment_no, closed_too=True)
     heard(far.notification(payment.payment_no))
     lifecycle.orders_expire()
-    payments.refunds_execute()
+    refunding.refunds_execute()
 
     assert (state_of(order), order.refunded_fen) == ("expired", 3000)
     assert audit().broken == {}
@@ -347,7 +348,7 @@ def test_the_second_of_two_providers_money_goes_back(
     payments.sandbox_succeed(here)
     far.pay(there.payment_no)
     heard(far.notification(there.payment_no))
-    payments.refunds_execute()
+    refunding.refunds_execute()
 
     assert state_of(order) == "paid"
     assert Refund.objects.get().payment == there

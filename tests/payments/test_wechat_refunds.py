@@ -7,6 +7,7 @@ import pytest
 
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
 from orders.payments.oversight.models import PaymentAlarm
@@ -43,15 +44,15 @@ def test_one_that_takes_its_time_is_asked_about_until_it_is_done(
     far: WechatPay, order: Order, refund: Refund
 ) -> None:
     far.refund_status = "PROCESSING"
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 0
     refund.refresh_from_db()
     assert (refund.status, refund.provider_state) == ("pending", "processing")
     assert (state_of(order), order.refunded_fen) == ("refunding", 0)
     due_now(refund)
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 0
     far.refund_becomes(refund.refund_no, "SUCCESS")
     due_now(refund)
-    assert payments.refunds_execute() == 1
+    assert refunding.refunds_execute() == 1
 
     assert (state_of(order), order.refunded_fen) == ("refunded", 1000)
     # Told once, asked afterwards.
@@ -63,7 +64,7 @@ def test_its_notification_ends_the_waiting_once(
     far: WechatPay, order: Order, refund: Refund, heard: Heard
 ) -> None:
     far.refund_status = "PROCESSING"
-    payments.refunds_execute()
+    refunding.refunds_execute()
     far.refund_becomes(refund.refund_no, "SUCCESS")
     message = far.refund_notification(refund.refund_no)
 
@@ -78,10 +79,10 @@ def test_a_notification_that_is_faster_than_the_answer_is_heard(
     far: WechatPay, order: Order, refund: Refund, heard: Heard
 ) -> None:
     far.will("refund", "lost")
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 0
     assert heard(far.refund_notification(refund.refund_no), "refund-notify").status_code == 204
     due_now(refund)
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 0
 
     assert (state_of(order), order.refunded_fen) == ("refunded", 1000)
     assert len(far.refunds) == 1
@@ -92,9 +93,9 @@ def test_one_that_was_not_taken_is_told_again(
     far: WechatPay, order: Order, refund: Refund, fault: str
 ) -> None:
     far.will("refund", fault)
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 0
     due_now(refund)
-    assert payments.refunds_execute() == 1
+    assert refunding.refunds_execute() == 1
     assert len(far.refunds) == 1
     assert (state_of(order), order.refunded_fen) == ("refunded", 1000)
 
@@ -103,18 +104,18 @@ def test_one_that_is_refused_is_an_operators(
     far: WechatPay, order: Order, refund: Refund, operator: User
 ) -> None:
     far.will("refund", "!403 USER_ACCOUNT_ABNORMAL")
-    assert payments.refunds_execute() == 0
+    assert refunding.refunds_execute() == 0
     refund.refresh_from_db()
     assert (refund.status, refund.provider_state) == ("failed", "refused")
     alarm = PaymentAlarm.objects.get()
     assert (alarm.kind, alarm.number) == ("refund", refund.refund_no)
     assert alarm.facts == {"state": "refused", "why": "USER_ACCOUNT_ABNORMAL"}
     due_now(refund)
-    assert payments.refunds_execute() == 0  # by nobody but an operator
+    assert refunding.refunds_execute() == 0  # by nobody but an operator
     assert state_of(order) == "refunding"
 
-    assert payments.refund_retry(refund_no=refund.refund_no, operator=operator)
-    assert payments.refunds_execute() == 1
+    assert refunding.refund_retry(refund_no=refund.refund_no, operator=operator)
+    assert refunding.refunds_execute() == 1
     assert (state_of(order), order.refunded_fen) == ("refunded", 1000)
     assert audit().broken == {}
 
@@ -128,14 +129,14 @@ def test_an_order_is_not_refunded_while_one_of_its_refunds_has_failed(
     far.pay(there.payment_no)
     heard(far.notification(there.payment_no))
     far.will("refund", "!403 USER_ACCOUNT_ABNORMAL")
-    payments.refunds_execute()
+    refunding.refunds_execute()
     lifecycle.order_refuse(order_no=order.order_no, operator=operator, reason="")
-    payments.refunds_execute()
+    refunding.refunds_execute()
     assert (state_of(order), order.refunded_fen) == ("refunding", 1000)
 
     failed = Refund.objects.get(status="failed")
-    payments.refund_retry(refund_no=failed.refund_no, operator=operator)
-    payments.refunds_execute()
+    refunding.refund_retry(refund_no=failed.refund_no, operator=operator)
+    refunding.refunds_execute()
     assert (state_of(order), order.refunded_fen) == ("refunded", 2000)
     assert audit().broken == {}
 
@@ -145,7 +146,7 @@ def test_one_that_gets_stuck_fails_with_an_alarm_and_may_succeed_yet(
     far: WechatPay, order: Order, refund: Refund, heard: Heard, state: str
 ) -> None:
     far.refund_status = "PROCESSING"
-    payments.refunds_execute()
+    refunding.refunds_execute()
     far.refund_becomes(refund.refund_no, state)
     for _ in range(2):
         message = far.refund_notification(refund.refund_no)
@@ -174,7 +175,7 @@ def test_what_does_not_fit_the_refund_is_an_alarm_and_changes_nothing(
     far: WechatPay, order: Order, refund: Refund, heard: Heard, what: str, said: dict[str, Any]
 ) -> None:
     far.refund_status = "PROCESSING"
-    payments.refunds_execute()
+    refunding.refunds_execute()
     far.refund_becomes(refund.refund_no, "SUCCESS")
     answer = heard(far.refund_notification(refund.refund_no, **said), "refund-notify")
 

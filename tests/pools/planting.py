@@ -10,6 +10,7 @@ from goods.models import Sku
 from goods.sales.models import FlashSale
 from orders import lifecycle
 from orders.models import Order, OrderLine
+from orders.payments import refunding
 from orders.payments import services as payments
 from shop.accounts.models import User
 from shop.pools.drain import drain
@@ -75,7 +76,7 @@ def make_shop() -> Shop:
     payments.payments_close()
     pay(user, shop.refunded)
     lifecycle.order_refuse(order_no=shop.refunded.order_no, operator=user, reason="none left")
-    assert payments.refunds_execute() == 2
+    assert refunding.refunds_execute() == 2
     return shop
 
 

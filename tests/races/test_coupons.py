@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from orders import lifecycle
 from orders.coupons.models import IssuedCoupon
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.pending import checkout_queue
 from shop.errors import Refusal
@@ -121,7 +122,7 @@ def test_whoever_ends_an_order_first_its_coupon_comes_back_once_or_stays(dice: R
         for outcome in race([partial(quietly, step) for step in steps]):
             outcome.result()
         payments.payments_close()
-        payments.refunds_execute()
+        refunding.refunds_execute()
 
         orders = Order.objects.filter(user=user)
         living = [one.pk for one in orders if one.status not in ("cancelled", "expired")]

@@ -10,6 +10,7 @@ from threading import Barrier, BrokenBarrierError, Event
 
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund, SandboxCharge
 from orders.states import State
@@ -68,11 +69,11 @@ def sweep(_number: int = 0) -> None:
     """What the bells ring for, once."""
     lifecycle.orders_expire()
     payments.payments_close()
-    payments.refunds_execute()
+    refunding.refunds_execute()
 
 
 def sweep_until_idle() -> None:
-    while lifecycle.orders_expire() + payments.payments_close() + payments.refunds_execute():
+    while lifecycle.orders_expire() + payments.payments_close() + refunding.refunds_execute():
         pass
 
 

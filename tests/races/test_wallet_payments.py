@@ -8,6 +8,7 @@ from random import Random
 
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund, SandboxCharge
 from orders.states import State
@@ -203,7 +204,7 @@ def test_four_sweepers_at_once_give_each_refund_back_once() -> None:
         pay_from_wallet(user, order)
         lifecycle.order_refuse(order_no=order.order_no, operator=operator, reason="none left")
 
-    outcomes = race([payments.refunds_execute] * 4)
+    outcomes = race([refunding.refunds_execute] * 4)
 
     assert sum(outcome.result() for outcome in outcomes) <= 60
     sweep_until_idle()

@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from orders import lifecycle
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
 from orders.payments.oversight.models import PaymentAlarm
@@ -74,7 +75,7 @@ def sweep_until_idle() -> None:
         everything_due()
         lifecycle.orders_expire()
         payments.payments_close()
-        payments.refunds_execute()
+        refunding.refunds_execute()
 
 
 def test_20_copies_of_one_notification_at_once_have_one_effect(far: WechatPay, buyer: User) -> None:

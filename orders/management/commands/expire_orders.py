@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from orders.lifecycle import orders_expire
-from orders.payments.services import payments_close, refunds_execute
+from orders.payments.refunding import refunds_execute
+from orders.payments.services import payments_close
 
 
 class Command(BaseCommand):

@@ -21,7 +21,8 @@ from orders.payments.offered import billed
 from orders.payments.oversight.alarms import alarm_raise
 from orders.payments.oversight.models import PaymentAlarm, Reconciliation
 from orders.payments.providers import BillLine
-from orders.payments.services import payment_ask, refund_ask
+from orders.payments.refunding import refund_ask
+from orders.payments.services import payment_ask
 from orders.payments.wechat.provider import CHINA, MADE_AT_HOUR
 from shop import transactions
 

@@ -17,7 +17,8 @@ from orders.payments.offered import WECHAT
 from orders.payments.oversight.alarms import alarm_raise, mismatch_alarm
 from orders.payments.oversight.models import PaymentAlarm
 from orders.payments.providers import ChargeState, Mismatch
-from orders.payments.services import payment_succeeded, refund_told
+from orders.payments.refunding import refund_told
+from orders.payments.services import payment_succeeded
 from orders.payments.wechat.account import is_on
 from orders.payments.wechat.answers import charge_of, document_of, refund_of, text
 from orders.payments.wechat.client import Client, client

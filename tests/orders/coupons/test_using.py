@@ -11,6 +11,7 @@ from orders import lifecycle
 from orders.basket import CouponOf, quote
 from orders.coupons.models import IssuedCoupon, Scope
 from orders.models import Order, OrderLine
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.pending import checkout_queue
 from orders.pricing import line_discounts
@@ -258,7 +259,7 @@ def test_an_order_that_ends_gives_its_coupon_back_as_valid_as_it_was(shopper, te
     second = place_with(shopper, {tea: 1}, issued)
     settled()
     lifecycle.orders_expire()
-    payments.refunds_execute()
+    refunding.refunds_execute()
     if end is cancel:
         cancel(shopper, order)
     assert now(issued) == ("used", second.pk)

@@ -3,7 +3,7 @@
 import pytest
 
 from orders import lifecycle, unattended
-from orders.payments import services as payments
+from orders.payments import refunding
 from orders.payments.models import Refund, SandboxCharge, SandboxRefund
 from orders.states import State
 from shop.pools.audit import audit
@@ -74,7 +74,7 @@ def test_who_dies_over_the_money_sends_it_once(point, is_whole, operator, order,
     request = begin(operator, order, None if is_whole else {tea: 2})
     amount_fen = 3800 if is_whole else 2000
     with dying_at(point):
-        payments.refunds_execute()
+        refunding.refunds_execute()
 
     due_again()
     send_money()
@@ -94,7 +94,7 @@ def test_a_wallet_is_paid_back_once(point, shopper, operator, tea):
     pay_from_wallet(shopper, order)
     begin(operator, order, {tea: 2})
     with dying_at(point):
-        payments.refunds_execute()
+        refunding.refunds_execute()
     due_again()
     send_money()
     assert balance(shopper) == 2000

@@ -5,6 +5,7 @@ import pytest
 from orders import lifecycle, unattended
 from orders.models import Order
 from orders.states import State
+from orders.tasks import answer_orders
 from shop.pools.audit import audit
 from tests.factories import make_user, place
 from tests.kit.refunds import age, ask, decline, paid_order, send_money, sent, told
@@ -39,8 +40,10 @@ def sweep():
     return unattended.orders_accept() + unattended.orders_refuse() + unattended.orders_complete()
 
 
-def test_by_default_the_merchant_answers(order):
+def test_by_default_the_merchant_answers(order, django_assert_num_queries):
     age(order, days=100)
+    with django_assert_num_queries(0):
+        assert answer_orders() == 0
     assert sweep() == 0
     assert state_of(order) == State.PAID
 
