@@ -33,7 +33,9 @@ def redis() -> Iterator[Line]:
             yield from _examined(role, client)
         except RedisError as error:
             says = f"It does not answer ({name_of(error)}): {_MISSED[role]}."
-            yield problem(f"redis.{role}", says, "Start it, and compare REDIS_URL and the like.")
+            # The shop does without a cache.
+            found = warning if role == CACHE else problem
+            yield found(f"redis.{role}", says, "Start it, and compare REDIS_URL and the like.")
     if {GATES, CACHE} <= clients.keys() and _place(clients[GATES]) == _place(clients[CACHE]):
         says = "Gates and cache are in one database: whoever empties the cache closes every gate."
         yield warning("redis.apart", says, "Give gates their own: GATE_REDIS_URL.")
@@ -55,7 +57,7 @@ def broker() -> Iterator[Line]:
 @examination("workers")
 def workers() -> Iterator[Line]:
     """Who listens to each queue. Where workers can't be asked, what they heard tells of them."""
-    if not app.conf.worker_enable_remote_control:
+    if not getattr(settings, "CELERY_WORKER_ENABLE_REMOTE_CONTROL", True):
         return
     try:
         answers = app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
