@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "shop",
+    "shop.ops",
     "shop.accounts",
     "shop.accounts.wechat",
     "shop.approvals",
@@ -375,6 +376,16 @@ CELERY_BEAT_SCHEDULE = {
     "prune-notices": {
         "task": "shop.notices.tasks.prune_notices",
         "schedule": 24 * 3600.0,
+    },
+    # One for each queue, so that silence is noticed: see shop.ops.rings.
+    **{
+        f"hear-{queue}": {
+            "task": "shop.ops.tasks.hear",
+            "schedule": 10.0,
+            "args": (queue,),
+            "options": {"expires": 10, "queue": queue},
+        }
+        for queue in ("drains", "sweepers", "celery")
     },
     "forget-expired-tokens": {
         "task": "shop.accounts.tasks.forget_expired_tokens",

@@ -95,12 +95,12 @@ def _run(check: Check, look: Future[Finding]) -> None:
             # This thread's own connections; nobody else would close them.
             connections.close_all()
     except Exception as failure:  # noqa: BLE001  whatever it is, it is what the check found
-        error = _name(failure)
+        error = name_of(failure)
     ms = round((time.monotonic() - started) * 1000, 1)
     look.set_result(Finding(ok=not error, ms=ms, figures=figures, error=error))
 
 
-def _name(error: Exception) -> str:
+def name_of(error: Exception) -> str:
     """The error's class, with its number where a database driver gives one."""
     number = error.args[0] if error.args else None
     return f"{type(error).__name__} {number}" if isinstance(number, int) else type(error).__name__

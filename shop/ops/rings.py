@@ -1,0 +1,36 @@
+"""Beat's regular rings: noted where they are heard, so that silence can be told from rest."""
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from shop.ops.models import Ring
+from shop.transactions import run
+
+# The queue of tasks that are routed nowhere.
+DEFAULT_QUEUE = "celery"
+
+
+def queues() -> list[str]:
+    """Every queue that the shop's tasks are sent to."""
+    routed = {str(route["queue"]) for route in settings.CELERY_TASK_ROUTES.values()}
+    return sorted({*routed, DEFAULT_QUEUE})
+
+
+def ring_hear(queue: str) -> None:
+    """Notes that a worker of this queue has just heard beat. Raises Busy, Unavailable."""
+
+    def write() -> None:
+        if not Ring.objects.filter(queue=queue).update(heard_at=Now()):
+            # Of two that hear the first ring at once, either will do.
+            Ring.objects.bulk_create([Ring(queue=queue, heard_at=Now())], ignore_conflicts=True)
+
+    run(write)
+
+
+def silence() -> dict[str, float | None]:
+    """Seconds since each queue last heard beat, by the database's clock; None: never."""
+    heard = {
+        queue: (now - at).total_seconds()
+        for queue, at, now in Ring.objects.values_list("queue", "heard_at", Now())
+    }
+    return {queue: heard.get(queue) for queue in queues()}
