@@ -28,6 +28,7 @@ from goods.forms import AdjustForm, SkuForm, SkuFormSet
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
 from shop.backoffice.dress import dressed
+from shop.backoffice.edits import EditsAdmin
 from shop.backoffice.facts import FactsAdmin
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import Table
@@ -37,7 +38,7 @@ from shop.transactions import is_duplicate, run
 
 
 @admin.register(Category)
-class CategoryAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class CategoryAdmin(EditsAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ("title", "title_en", "position")
     list_editable = ("position",)
 
@@ -95,7 +96,7 @@ class SkuInline(StockColumns, TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Goods)
-class GoodsAdmin(ModelAdmin):  # type: ignore[type-arg]
+class GoodsAdmin(EditsAdmin, ModelAdmin):  # type: ignore[type-arg]
     list_display = (
         "title",
         "title_en",

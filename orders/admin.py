@@ -33,6 +33,7 @@ from orders.refunds.selectors import refundable
 from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
+from shop.backoffice.edits import EditsAdmin
 from shop.backoffice.facts import GivenUpFilter
 from shop.backoffice.money import money_column
 from shop.backoffice.steps import Step, SteppedAdmin, Table
@@ -316,7 +317,7 @@ class OrderAdmin(SteppedAdmin):
 
 
 @admin.register(ShippingMethod)
-class ShippingMethodAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ShippingMethodAdmin(EditsAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     form = ShippingMethodForm
     list_display = (
         "name",

@@ -16,6 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
+from shop.backoffice.edits import EditsAdmin
 from shop.backoffice.facts import NewestRows
 
 
@@ -57,7 +58,7 @@ class IdentityInline(ShownInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(EditsAdmin, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -85,5 +86,5 @@ admin.site.unregister(BlacklistedToken)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(EditsAdmin, DjangoGroupAdmin, ModelAdmin):
     pass

@@ -48,7 +48,11 @@ JOBS = (
     ),
     (
         _("Health"),
-        (("oversight.paymentalarm", "notification_important"), ("notices.notice", "mail")),
+        (
+            ("oversight.paymentalarm", "notification_important"),
+            ("notices.notice", "mail"),
+            ("admin.logentry", "history"),
+        ),
     ),
 )
 

@@ -19,6 +19,7 @@ from unfold.admin import ModelAdmin
 
 from shop.backoffice.dress import dressed
 from shop.backoffice.facts import FactsAdmin, ticked
+from shop.backoffice.tables import Table as Table
 from shop.errors import Refusal
 
 
@@ -41,17 +42,6 @@ class Step:
     not_now: "str | Promise" = ""
     # Needed beside the permission to operate, where the step writes facts of another model.
     permission: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a fact's page shows beside the fact's own columns."""
-
-    title: "str | Promise"
-    headings: Sequence["str | Promise"]
-    rows: Sequence[Sequence[Any]]
-    # What is said where there are no rows.
-    empty: "str | Promise" = ""
 
 
 class SteppedAdmin(FactsAdmin):

@@ -6,12 +6,13 @@ asked nor whose wallet it is; a CHECK and `manage.py audit` hold the first of th
 
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.db import IntegrityError
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from shop.errors import InsufficientBalance, Invalid
+from shop.operators_log import changed
 from shop.transactions import is_duplicate, run
 from shop.wallet import selectors, services
 from shop.wallet.models import Correction, Currency, House
@@ -106,7 +107,8 @@ def _decide(
         Correction.objects.filter(pk=locked.pk).update(
             state=state, decided_by=operator, decided_at=Now()
         )
-        _log(locked, operator, f"{state}: {reason}" if reason else str(state.value))
+        said = f"{state}: {reason}" if reason else str(state.value)
+        changed(operator, locked, said, state=state, decided_by=operator)
         return True
 
     return run(work)
@@ -127,5 +129,5 @@ def _book(correction: Correction, *, operator: "User") -> None:
     )
 
 
-def _log(correction: Correction, operator: "User", message: str, *, flag: int = CHANGE) -> None:
+def _log(correction: Correction, operator: "User", message: str, *, flag: int) -> None:
     LogEntry.objects.log_actions(operator.pk, [correction], flag, message, single_object=True)
