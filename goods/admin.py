@@ -30,6 +30,7 @@ from goods.imports.admin import ImportedAdmin
 from goods.models import Category, Goods, GoodsImage, Sku
 from shop.accounts.models import User
 from shop.backoffice.dress import InTables, dressed
+from shop.backoffice.edits import EditsAdmin
 from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import FactsAdmin
 from shop.backoffice.money import money_column
@@ -40,7 +41,7 @@ from shop.transactions import is_duplicate, run
 
 
 @admin.register(Category)
-class CategoryAdmin(InTables, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class CategoryAdmin(InTables, EditsAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ("title", "title_en", "position")
     list_editable = ("position",)
 
@@ -113,7 +114,7 @@ class SkuInline(StockColumns, InTables, TabularInline):  # type: ignore[type-arg
 
 
 @admin.register(Goods)
-class GoodsAdmin(ImportedAdmin):
+class GoodsAdmin(EditsAdmin, ImportedAdmin):
     sheets = (CATALOGUE,)
     export_permission = "export_goods"
     export_day = "created_at"

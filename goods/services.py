@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import CHANGE
 from django.db import connection, models, transaction
 from django.db.models import Min, OuterRef, Subquery
 
 from goods.models import POOL_KIND, Goods, Sku
 from shop.accounts.models import User
+from shop.operators_log import log
 from shop.pools import services as pools
 from shop.pools.models import Movement, Pool, Strategy
 from shop.transactions import run
@@ -49,7 +50,7 @@ def goods_put_on_shelf(goods: models.QuerySet[Goods], *, on_shelf: bool, operato
     def work() -> int:
         moving = list(goods.exclude(on_shelf=on_shelf).select_for_update().order_by("pk"))
         message = "Put on the shelf." if on_shelf else "Put off the shelf."
-        LogEntry.objects.log_actions(operator.pk, moving, CHANGE, message)
+        log(operator, moving, CHANGE, message, changes={"on the shelf": (not on_shelf, on_shelf)})
         return Goods.objects.filter(pk__in=[one.pk for one in moving]).update(on_shelf=on_shelf)
 
     return run(work)

@@ -11,13 +11,14 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import CHANGE
 from django.db import IntegrityError
 from django.utils.translation import gettext
 
 from goods.models import Sku
 from shop.accounts.models import User
 from shop.errors import Invalid
+from shop.operators_log import log
 from shop.pools import services as pools
 from shop.pools.models import Movement, Pool, PoolMovement
 from shop.pools.refusals import Shortage
@@ -55,14 +56,11 @@ def adjust_stock(
         raise Invalid.field("reason", gettext("Say why."))
 
     def work() -> None:
-        LogEntry.objects.log_actions(
-            operator.pk,
-            [sku],
-            CHANGE,
-            f"Stock {delta:+d}: {reason} ({reference})",
-            single_object=True,
-        )
         pools.adjust({sku.pool_id: delta}, reference=reference, reason=reason, operator=operator)
+        # Its row is ours until we commit, so this is what we made of it.
+        after = Pool.objects.values_list("available", flat=True).get(pk=sku.pool_id)
+        said = f"Stock {delta:+d}: {reason} ({reference})"
+        log(operator, [sku], CHANGE, said, changes={"stock": (after - delta, after)})
 
     try:
         run(work)

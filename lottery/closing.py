@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext
@@ -26,6 +25,7 @@ from lottery.proof import leaves, terms_of
 from lottery.settlement import KIND
 from shop.errors import Invalid, Refusal
 from shop.failpoints import failpoint
+from shop.operators_log import changed
 from shop.pools import gate
 from shop.pools import services as pools
 from shop.pools.ending import end
@@ -120,7 +120,7 @@ def _cancel(period_id: int, operator: "User", decide: Callable[[], object]) -> N
     if sold:  # as every period is that is closed or drawn
         raise Invalid.field("", gettext("Shares of it are sold: only its draw ends it now."))
     _end(period, Period.State.CANCELLED, sold=sold, closed_at=Now(), auto_renew=False)
-    LogEntry.objects.log_actions(operator.pk, [period], CHANGE, "Cancelled", single_object=True)
+    changed(operator, period, "Cancelled", status=Period.State.CANCELLED, auto_renew=False)
 
 
 def period_freeze(period: Period) -> None:

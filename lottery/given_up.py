@@ -3,12 +3,12 @@ tries them again once the cause is mended, or drops them."""
 
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from lottery.models import Entry
 from shop.errors import Invalid
+from shop.operators_log import changed
 from shop.pools import gate
 from shop.pools.tasks import drain_bell
 from shop.pools.waiting import INTERNAL, drop_given_up
@@ -35,8 +35,8 @@ def entry_retry(entry: Entry, *, operator: "User") -> None:
             attempts=0,
             retried_at=Now(),
         )
-        LogEntry.objects.log_actions(
-            operator.pk, [given_up], CHANGE, "tried again", single_object=True
+        changed(
+            operator, given_up, "tried again", status=Entry.State.PENDING, failure="", attempts=0
         )
         # Its shares can't be had by others while it waits.
         gate.hold_after_commit({(given_up.period.pool_id, given_up.user_id): given_up.wanted})

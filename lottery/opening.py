@@ -24,6 +24,7 @@ from lottery.draws.encoding import moment_text
 from lottery.draws.terms import Terms, commitment, new_seed
 from lottery.models import POOL_KIND, QUEUE_KIND, Period, Scheme
 from shop.errors import InsufficientStock, Invalid
+from shop.operators_log import changed
 from shop.pools import gate, gatekeeping
 from shop.pools import services as pools
 from shop.pools.models import Movement, Placement, Pool, Queue, Strategy
@@ -155,9 +156,7 @@ def period_stop_renewal(
         if not last.auto_renew:
             return False
         Period.objects.filter(pk=last.pk).update(auto_renew=False)
-        LogEntry.objects.log_actions(
-            operator.pk, [last], CHANGE, "No period follows", single_object=True
-        )
+        changed(operator, last, "No period follows", auto_renew=False)
         return True
 
     return run(work)

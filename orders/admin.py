@@ -35,6 +35,7 @@ from orders.selectors import orders_now
 from orders.sheet import STATE_LABELS, tables_of
 from orders.states import State, sources
 from shop.backoffice.dress import InTables
+from shop.backoffice.edits import EditsAdmin
 from shop.backoffice.exports import ExportedAdmin
 from shop.backoffice.facts import GivenUpFilter
 from shop.backoffice.money import money_column
@@ -333,7 +334,7 @@ class OrderAdmin(ExportedAdmin, SteppedAdmin):
 
 
 @admin.register(ShippingMethod)
-class ShippingMethodAdmin(InTables, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ShippingMethodAdmin(InTables, EditsAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     form = ShippingMethodForm
     list_display = (
         "name",

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import F
 
 from orders import notices
@@ -17,6 +16,7 @@ from orders.coupons.using import coupons_return
 from orders.models import Order, OrderLine, OrderMove
 from orders.states import State, sources
 from shop.errors import OrderState
+from shop.operators_log import changed
 from shop.pools import services as pools
 from shop.pools.services import Claim
 from shop.pools.strategies import Take
@@ -63,9 +63,9 @@ def move(
         for order in orders
     )
     if operator is not None:
-        LogEntry.objects.log_actions(
-            operator.pk, orders, CHANGE, f"{target}: {reason}" if reason else str(target)
-        )
+        for order in orders:
+            said = f"{target}: {reason}" if reason else str(target)
+            changed(operator, order, said, status=target, **changes)
     if target in LETS_COUPON_GO:
         coupons_return(orders)
     for order in orders:

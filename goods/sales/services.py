@@ -11,9 +11,9 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.db import IntegrityError
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
@@ -21,6 +21,7 @@ from goods.models import Sku
 from goods.sales.models import POOL_KIND, FlashSale, Protection
 from goods.stock import MAX_UNITS
 from shop.errors import Ended, InsufficientStock, Invalid, Refusal
+from shop.operators_log import Changes, changes_to, log
 from shop.pools import gate, gatekeeping
 from shop.pools import services as pools
 from shop.pools.ending import end
@@ -170,8 +171,10 @@ def sale_add_units(sale: FlashSale, *, count: int, operator: "User", reference: 
 
     def work() -> None:
         _lock_open(sale)
-        FlashSale.objects.filter(pk=sale.pk).update(total=F("total") + count)
-        _log(sale, operator, f"Added {count} units ({reference})")
+        total = FlashSale.objects.values_list("total", flat=True).get(pk=sale.pk)
+        FlashSale.objects.filter(pk=sale.pk).update(total=total + count)
+        said = f"Added {count} units ({reference})"
+        _log(sale, operator, said, changes={"allotment": (total, total + count)})
         _transfer(sale, count, reference=reference, operator=operator)
 
     try:
@@ -210,8 +213,9 @@ def sale_set_placement(sale: FlashSale, *, placement: Placement, operator: "User
 def _steer(sale: FlashSale, operator: "User", said: str, **changes: Any) -> None:
     def work() -> None:
         _lock_open(sale)
+        before = FlashSale.objects.get(pk=sale.pk)
         FlashSale.objects.filter(pk=sale.pk).update(**changes)
-        _log(sale, operator, said)
+        _log(sale, operator, said, changes=changes_to(before, **changes))
 
     run(work)
     for name, value in changes.items():
@@ -227,8 +231,10 @@ def sale_set_pool(sale: FlashSale, *, strategy: Strategy, gated: bool, operator:
         raise Invalid.field("gated", gettext("This shop has no Redis for gates."))
 
     def work() -> None:
+        [before] = Pool.objects.locked([sale.pool_id])
         Pool.objects.filter(pk=sale.pool_id).update(strategy=strategy, gated=gated)
-        _log(sale, operator, f"Strategy: {strategy or 'default'}, gate: {'on' if gated else 'off'}")
+        said = f"Strategy: {strategy or 'default'}, gate: {'on' if gated else 'off'}"
+        _log(sale, operator, said, changes=changes_to(before, strategy=strategy, gated=gated))
 
     run(work)
     sale.pool.strategy, sale.pool.gated = strategy, gated
@@ -316,6 +322,13 @@ def _tell_gate(sale: FlashSale) -> None:
     gatekeeping.quietly(gatekeeping.apply_terms, sale.pool)
 
 
-def _log(sale: FlashSale, operator: "User | None", said: str, *, flag: int = CHANGE) -> None:
+def _log(
+    sale: FlashSale,
+    operator: "User | None",
+    said: str,
+    *,
+    flag: int = CHANGE,
+    changes: Changes | None = None,
+) -> None:
     if operator is not None:
-        LogEntry.objects.log_actions(operator.pk, [sale], flag, said, single_object=True)
+        log(operator, [sale], flag, said, changes=changes)

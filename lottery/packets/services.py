@@ -24,6 +24,7 @@ from lottery.packets.split import SEED_BYTES, How
 from shop.accounts.models import User
 from shop.api.idempotency import Answer, RequestKey, insert, once
 from shop.errors import Ended, Invalid, Refusal
+from shop.operators_log import changed
 from shop.pools import gate, gatekeeping
 from shop.pools import services as pools
 from shop.pools.ending import end
@@ -217,8 +218,8 @@ def grab_retry(grab: Grab, *, operator: User) -> None:
             attempts=0,
             created_at=Now(),
         )
-        LogEntry.objects.log_actions(
-            operator.pk, [given_up], CHANGE, "Tried again", single_object=True
+        changed(
+            operator, given_up, "Tried again", status=Grab.State.PENDING, failure="", attempts=0
         )
         # Its slot can't be had by others while it waits.
         gate.hold_after_commit({(packet.pool_id, given_up.user_id): 1})

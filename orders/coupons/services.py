@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.db import IntegrityError
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
@@ -22,6 +21,7 @@ from orders.coupons.models import POOL_KIND, Coupon, IssuedCoupon, Kind, Scope
 from shop.api.idempotency import Answer, RequestKey, insert, once
 from shop.errors import Ended, Invalid, NotFound, NotStarted, SoldOut
 from shop.numbers import new_number
+from shop.operators_log import Changes, log
 from shop.pools import services as pools
 from shop.pools.models import Movement, Pool, Strategy
 from shop.pools.refusals import No, refusal_of
@@ -183,8 +183,10 @@ def coupon_add(
         locked = Coupon.objects.select_for_update().filter(pk=coupon.pk, ends_at__gt=Now())
         if not (list(locked.values_list("pk")) and is_open(coupon)):
             raise Ended(coupon=coupon.pk)
-        locked.update(total=F("total") + count)
-        _log(coupon, operator, f"Added {count} ({reference})")
+        total = Coupon.objects.values_list("total", flat=True).get(pk=coupon.pk)
+        said = f"Added {count} ({reference})"
+        locked.update(total=total + count)
+        _log(coupon, operator, said, changes={"issue": (total, total + count)})
         pools.adjust({coupon.pool_id: count}, reference=reference, operator=operator)
 
     try:
@@ -205,7 +207,7 @@ def coupon_stop(coupon: Coupon, *, operator: "User") -> bool:
         # Whoever has taken one has committed: the pool's lock says so.
         stopped = bool(Pool.objects.filter(pk=coupon.pool_id, open=True).update(open=False))
         if stopped:
-            _log(coupon, operator, "Stopped")
+            _log(coupon, operator, "Stopped", changes={"can be claimed": (True, False)})
         return stopped
 
     return run(work)
@@ -270,6 +272,13 @@ def _refuse_early(coupon: Coupon, now: datetime) -> None:
         raise SoldOut(coupon=coupon.pk)
 
 
-def _log(coupon: Coupon, operator: "User | None", said: str, *, flag: int = CHANGE) -> None:
+def _log(
+    coupon: Coupon,
+    operator: "User | None",
+    said: str,
+    *,
+    flag: int = CHANGE,
+    changes: Changes | None = None,
+) -> None:
     if operator is not None:
-        LogEntry.objects.log_actions(operator.pk, [coupon], flag, said, single_object=True)
+        log(operator, [coupon], flag, said, changes=changes)

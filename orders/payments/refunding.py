@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -38,6 +37,7 @@ from shop import transactions
 from shop.errors import Invalid, NotFound
 from shop.failpoints import failpoint
 from shop.numbers import new_number
+from shop.operators_log import changed
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
@@ -222,9 +222,8 @@ def refund_retry(*, refund_no: str, operator: "User") -> bool:
         # The clock as it was read: whoever claims the refund compares due_at exactly.
         if not waiting.update(status=Refund.Status.PENDING, due_at=refund.db_now):
             return False
-        LogEntry.objects.log_actions(
-            operator.pk, [refund], CHANGE, "retry: due now", single_object=True
-        )
+        due = {"status": Refund.Status.PENDING, "due_at": refund.db_now}
+        changed(operator, refund, "retry: due now", **due)
         return True
 
     return transactions.run(write)

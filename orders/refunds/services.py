@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.db.models import F
 from django.utils.translation import gettext
 
@@ -27,6 +27,7 @@ from shop import transactions
 from shop.api.idempotency import Answer, RequestKey, insert, once
 from shop.errors import Ended, Invalid, NotFound, OrderState
 from shop.numbers import new_number
+from shop.operators_log import log
 from shop.pools import services as pools
 from shop.pools.services import Claim
 from shop.pools.strategies import Take
@@ -87,7 +88,7 @@ def refund_decline(*, refund_no: str, operator: "User", reason: str) -> bool:
         if not _is_open(request, Status.DECLINED, operator):
             return False
         _decline(order, [request], operator=operator, answer=reason)
-        _log(request, operator, f"declined: {reason}")
+        _log(request, operator, f"declined: {reason}", Status.DECLINED)
         return True
 
     return transactions.run(write)
@@ -109,7 +110,7 @@ def refund_accept(
             return False
         verdict = Verdict(restock, freight_fen)
         returned = _accept(_refundable(order), request, verdict, operator=operator)
-        _log(request, operator, _words(request))
+        _log(request, operator, _words(request), Status.ACCEPTED)
         pools.give_back(returned)
         return True
 
@@ -138,7 +139,7 @@ def refund_start(
             request = _ask(order, items, key=key, origin=Origin.OPERATOR, reason=reason)
             verdict = Verdict(restock, freight_fen)
             returned = _accept(order, request, verdict, operator=operator)
-            _log(request, operator, _words(request), flag=ADDITION)
+            _log(request, operator, _words(request), Status.ACCEPTED, flag=ADDITION)
             pools.give_back(returned)
             return request
 
@@ -307,5 +308,13 @@ def _words(request: RefundRequest) -> str:
     return f"accepted: {request.amount_fen} fen" + (", restocked" if request.restocked else "")
 
 
-def _log(request: RefundRequest, operator: "User", message: str, *, flag: int = CHANGE) -> None:
-    LogEntry.objects.log_actions(operator.pk, [request], flag, message, single_object=True)
+def _log(
+    request: RefundRequest,
+    operator: "User",
+    message: str,
+    target: RefundRequest.Status,
+    *,
+    flag: int = CHANGE,
+) -> None:
+    before = None if flag == ADDITION else Status.REQUESTED
+    log(operator, [request], flag, message, changes={"status": (before, target)})

@@ -22,6 +22,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
+from shop.backoffice.edits import EditsAdmin
 from shop.backoffice.facts import NewestRows
 from shop.backoffice.roles import ROLES, TITLES
 
@@ -79,7 +80,7 @@ def role_title(group: Group) -> str:
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(EditsAdmin, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -137,7 +138,7 @@ admin.site.unregister(BlacklistedToken)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(EditsAdmin, DjangoGroupAdmin, ModelAdmin):
     """Roles are groups that `manage.py seed_roles` keeps as they were written down; others are the
     shop's own."""
 

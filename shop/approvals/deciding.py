@@ -8,13 +8,14 @@ decide at once one is told that the other has. The operators' log names both.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.db import IntegrityError
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from shop.approvals.models import Awaiting
 from shop.errors import Invalid
+from shop.operators_log import changed
 from shop.transactions import is_duplicate, run
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def _decide(row: Awaiting, state: Awaiting.State, *, operator: "User", reason: s
     if state is Awaiting.State.APPROVED and operator.pk in locked.concerned():
         raise Invalid.field("", str(locked.only_a_second_person))
     rows.update(state=state, decided_by=operator, decided_at=Now())
-    _log(locked, operator, f"{state}: {reason}" if reason else str(state.value))
+    said = f"{state}: {reason}" if reason else str(state.value)
+    changed(operator, locked, said, state=state, decided_by=operator)
 
 
-def _log(row: Awaiting, operator: "User", message: str, *, flag: int = CHANGE) -> None:
+def _log(row: Awaiting, operator: "User", message: str, *, flag: int) -> None:
     LogEntry.objects.log_actions(operator.pk, [row], flag, message, single_object=True)

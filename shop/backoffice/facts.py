@@ -19,6 +19,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
+from shop.backoffice.history import HistoryAdmin
+
 # Rows that a list counts and pages through. Older ones are found by search and filters.
 MOST_ROWS = 5_000
 
@@ -52,7 +54,7 @@ def told_once(column: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return once
 
 
-class FactsAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class FactsAdmin(HistoryAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Read-only pages of a model that services alone write."""
 
     ordering = ("-pk",)

@@ -54,6 +54,7 @@ JOBS = (
             ("oversight.paymentalarm", "notification_important"),
             ("notices.notice", "mail"),
             ("transfers.transfer", "swap_vert"),
+            ("admin.logentry", "history"),
         ),
     ),
 )

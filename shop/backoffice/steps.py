@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 from shop.approvals.models import Proposal
 from shop.backoffice.dress import dressed
 from shop.backoffice.facts import FactsAdmin, ticked
+from shop.backoffice.tables import Table as Table
 from shop.errors import Refusal
 
 
@@ -43,17 +44,6 @@ class Step:
     not_now: "str | Promise" = ""
     # What taking it needs, "app.codename"; none: the permission to change its fact.
     permission: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a fact's page shows beside the fact's own columns."""
-
-    title: "str | Promise"
-    headings: Sequence["str | Promise"]
-    rows: Sequence[Sequence[Any]]
-    # What is said where there are no rows.
-    empty: "str | Promise" = ""
 
 
 class SteppedAdmin(FactsAdmin):

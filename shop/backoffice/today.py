@@ -24,7 +24,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from shop.backoffice.navigation import JOBS
-from shop.backoffice.steps import Table
+from shop.backoffice.tables import Table
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.conf import settings
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import models
 from django.db.models import F, Min, Q
 
 from shop import transactions
 from shop.api.idempotency import insert
 from shop.errors import Busy
+from shop.operators_log import changed
 from shop.ops.health import age
 from shop.pools.kinds import Waiting
 from shop.pools.models import Waits
@@ -95,8 +95,8 @@ def drop_given_up(row: Waits, *, operator: "User") -> None:
     without it: its attempts are forgotten. Dropping a dropped one changes nothing."""
     if row.attempts:
         type(row)._default_manager.filter(pk=row.pk).update(attempts=0)
+        changed(operator, row, "dropped", attempts=0)
         row.attempts = 0
-        LogEntry.objects.log_actions(operator.pk, [row], CHANGE, "dropped", single_object=True)
 
 
 class WaitingRows(ABC, Generic[R]):

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from goods.models import Goods, GoodsImage, Sku
 from goods.services import sku_create
+from shop.operators_log import words_of
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_goods, make_sku, make_user, place
 
@@ -212,7 +213,7 @@ def test_goods_are_put_off_the_shelf_in_the_list(desk):
     )
 
     assert not Goods.objects.get().on_shelf
-    assert LogEntry.objects.get().change_message == "Put off the shelf."
+    assert words_of(LogEntry.objects.get()) == "Put off the shelf."
 
 
 def test_lists_show_stock_and_sold_at_a_constant_number_of_queries(

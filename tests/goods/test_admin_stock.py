@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from goods.stock import adjust_stock
+from shop.operators_log import words_of
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_sku
 
@@ -54,7 +55,7 @@ class TestAdjusting:
         )
         entry = LogEntry.objects.get()
         assert entry.user == operator
-        assert entry.change_message == f"Stock +5: found in the cellar ({form['reference']})"
+        assert words_of(entry) == f"Stock +5: found in the cellar ({form['reference']})"
         assert b"found in the cellar" in response.content
 
     def test_the_same_form_sent_twice_moves_units_once(self, desk, sku):

@@ -33,6 +33,7 @@ from orders import lifecycle
 from orders.models import Order
 from shop.accounts.models import User
 from shop.errors import Busy, Ended, InsufficientStock, Invalid, NotFound
+from shop.operators_log import words_of
 from shop.pools.audit import audit
 from shop.pools.models import Placement, Pool, PoolMovement, Queue, Strategy
 from tests.factories import make_goods, make_sale, make_sku, make_user, overdue, place_in
@@ -70,11 +71,7 @@ def transfers() -> list[tuple[int, int]]:
 
 def said(operator: User) -> list[str]:
     """What the operators' log says of one operator."""
-    return list(
-        LogEntry.objects.filter(user=operator)
-        .order_by("pk")
-        .values_list("change_message", flat=True)
-    )
+    return [words_of(one) for one in LogEntry.objects.filter(user=operator).order_by("pk")]
 
 
 # --- scheduling

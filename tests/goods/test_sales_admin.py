@@ -16,6 +16,7 @@ from goods.sales.models import FlashSale
 from goods.sales.selectors import sale_get
 from settings.redis import redis_caches
 from shop.accounts.models import User
+from shop.operators_log import words_of
 from shop.pools import gate
 from shop.pools.audit import audit
 from shop.pools.drain import drain
@@ -68,7 +69,7 @@ def said(response):
 
 def logged():
     entries = LogEntry.objects.order_by("pk")
-    return list(entries.values_list("user_id", "action_flag", "change_message"))
+    return [(entry.user_id, entry.action_flag, words_of(entry)) for entry in entries]
 
 
 def facts():

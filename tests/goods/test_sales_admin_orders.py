@@ -15,6 +15,7 @@ from orders import lifecycle
 from orders.models import Order, OrderMove
 from orders.states import State
 from shop.errors import OrderState
+from shop.operators_log import words_of
 from shop.pools.audit import audit
 from shop.pools.drain import drain
 from shop.pools.models import Pool, PoolUser
@@ -94,7 +95,7 @@ def said(response):
 
 def logged(order):
     entries = LogEntry.objects.filter(object_id=str(order.pk), object_repr=str(order))
-    return list(entries.order_by("pk").values_list("user_id", "action_flag", "change_message"))
+    return [(one.user_id, one.action_flag, words_of(one)) for one in entries.order_by("pk")]
 
 
 def listed(desk, **query):

@@ -16,6 +16,7 @@ from goods.services import (
 )
 from goods.stock import adjust_stock
 from shop.errors import Invalid
+from shop.operators_log import words_of
 from shop.pools.models import Pool, PoolMovement
 from shop.pools.refusals import Shortage
 from tests.factories import make_goods, make_sku, make_user, place
@@ -151,10 +152,8 @@ def test_goods_go_off_the_shelf_with_an_entry_for_each_that_went():
 
     assert moved == 1
     assert not Goods.objects.filter(on_shelf=True).exists()
-    assert LogEntry.objects.values_list("object_repr", "change_message").get() == (
-        "a",
-        "Put off the shelf.",
-    )
+    entry = LogEntry.objects.get()
+    assert (entry.object_repr, words_of(entry)) == ("a", "Put off the shelf.")
 
 
 class TestAdjustStock:
@@ -176,7 +175,7 @@ class TestAdjustStock:
         assert (movement.delta, movement.operator, movement.reason) == (-3, operator, "broken")
         entry = LogEntry.objects.get()
         assert (entry.user, entry.object_id) == (operator, str(sku.pk))
-        assert entry.change_message == "Stock -3: broken (r1)"
+        assert words_of(entry) == "Stock -3: broken (r1)"
 
     def test_a_repeat_changes_nothing_and_tells_what_was_done(self, sku, operator):
         adjust_stock(sku=sku, delta=5, reason="found", operator=operator, reference="r1")

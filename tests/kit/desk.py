@@ -9,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
 
+from shop.operators_log import words_of
+
 
 def page_of(row: models.Model, name: str = "change") -> str:
     """The address of a row's page, or of one of its steps."""
@@ -42,4 +44,4 @@ def listed(desk: Client, model: type[models.Model], **query: Any) -> list[Any]:
 def logged(row: models.Model) -> list[tuple[Any, ...]]:
     """What operators did to a row: who, Django's flag, what."""
     entries = LogEntry.objects.filter(object_id=str(row.pk), object_repr=str(row)).order_by("pk")
-    return list(entries.values_list("user_id", "action_flag", "change_message"))
+    return [(entry.user_id, entry.action_flag, words_of(entry)) for entry in entries]

@@ -16,6 +16,7 @@ from orders.payments.models import Payment, Refund
 from orders.states import State
 from shop.backoffice.money import money, yuan
 from shop.errors import NotFound
+from shop.operators_log import words_of
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_sku, make_user, overdue, pay, place, start_payment
 
@@ -89,7 +90,7 @@ def said(response):
 
 def logged(row):
     entries = LogEntry.objects.filter(object_id=str(row.pk), object_repr=str(row)).order_by("pk")
-    return list(entries.values_list("user_id", "action_flag", "change_message"))
+    return [(entry.user_id, entry.action_flag, words_of(entry)) for entry in entries]
 
 
 def facts(order):

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 
 from shop.accounts.models import User
 from shop.errors import InsufficientBalance, Invalid, Refusal
+from shop.operators_log import words_of
 from shop.pools.audit import audit
 from shop.wallet import selectors
 from shop.wallet.corrections import correction_approve, correction_reject
@@ -63,7 +64,7 @@ def test_what_a_second_person_approves_is_booked_once(
     assert posted(shopper) == [("cny", 50, f"correction:{correction.pk}")]
     assert selectors.house_sums() == {("corrections", "cny"): -50}
     last = LogEntry.objects.latest("pk")
-    assert (last.user, last.action_flag, last.change_message) == (second, CHANGE, "approved")
+    assert (last.user, last.action_flag, words_of(last)) == (second, CHANGE, "approved")
     assert LogEntry.objects.count() == 2
     assert audit().broken == {}
 
@@ -163,7 +164,7 @@ def test_what_is_rejected_is_never_booked(shopper: User, asker: User, second: Us
 
     assert state_of(correction) == ("rejected", second.pk)
     assert balance(shopper) == 0
-    assert LogEntry.objects.latest("pk").change_message == "rejected: no such case"
+    assert words_of(LogEntry.objects.latest("pk")) == "rejected: no such case"
     assert LogEntry.objects.count() == 2
     assert audit().broken == {}
 

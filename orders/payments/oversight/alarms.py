@@ -9,7 +9,6 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import IntegrityError
 from django.db.models import F
 from django.db.models.functions import Now
@@ -19,6 +18,7 @@ from orders.payments.oversight.models import PaymentAlarm
 from orders.payments.providers import Mismatch
 from shop import transactions
 from shop.errors import NotFound
+from shop.operators_log import changed
 
 if TYPE_CHECKING:
     from shop.accounts.models import User
@@ -80,9 +80,7 @@ def alarm_handle(*, alarm_id: int, operator: "User", note: str) -> bool:
         waiting = PaymentAlarm.objects.filter(pk=alarm_id, handled_at__isnull=True)
         if not waiting.update(handled_at=Now(), handled_by=operator, note=note):
             return False
-        LogEntry.objects.log_actions(
-            operator.pk, [alarm], CHANGE, f"seen to: {note}", single_object=True
-        )
+        changed(operator, alarm, f"seen to: {note}", handled_by=operator, note=note)
         return True
 
     return transactions.run(write)

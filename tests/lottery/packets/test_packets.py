@@ -29,6 +29,7 @@ from shop.errors import (
     SoldOut,
     Unavailable,
 )
+from shop.operators_log import words_of
 from shop.pools import waiting
 from shop.pools.audit import audit
 from shop.pools.drain import drain
@@ -574,7 +575,7 @@ def test_an_operator_may_end_a_packet_early(placement: Placement) -> None:
     assert packet_end(packet, operator=operator) == 0
 
     assert refused(lambda: grab(packet)) == "ended"
-    assert [(entry.user_id, entry.change_message) for entry in LogEntry.objects.all()] == [
+    assert [(entry.user_id, words_of(entry)) for entry in LogEntry.objects.all()] == [
         (operator.pk, "Expired early")
     ]
     assert audit().broken == {}
@@ -626,7 +627,7 @@ def test_an_operator_may_try_it_again(given_up: tuple[Packet, list[User]]) -> No
     settle(packet)
     assert Counter(fates(packet, crowd)) == {"confirmed": 3}
     assert balance(crowd[1]) == packet_terms(packet.pk).amounts[2]
-    assert LogEntry.objects.get().change_message == "Tried again"
+    assert words_of(LogEntry.objects.get()) == "Tried again"
     assert audit().broken == {}
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from orders.coupons.models import Coupon
 from orders.coupons.services import coupon_stop
 from shop.forms import MINUTES
+from shop.operators_log import words_of
 from shop.pools.audit import audit
 from tests.factories import make_sku
 from tests.kit.coupons import claim, make_coupon, place_with
@@ -92,7 +93,7 @@ def test_steps_add_to_the_issue_and_stop_it(desk):
     coupon.pool.refresh_from_db()
     assert not coupon.pool.open
     assert offered(desk, coupon) == []
-    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
+    assert [words_of(entry) for entry in LogEntry.objects.order_by("pk")] == [
         f"Added 2 ({REFERENCE})",
         "Stopped",
     ]
