@@ -18,6 +18,8 @@ from bench.verdict import Check, at_most, none_of
 MOST_SHARE = 0.02
 # Of the shop's own processes, those that a renewal keeps busy.
 BUSY = ("web", "mariadb", "redis")
+# A renewal counts how far the orders have come once in so long (`shop.pools.live`).
+FUNNEL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,27 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewals:
+    """So many with nobody else there, each of which made a shot, and what that used."""
+
+    count: int
+    usage: Usage
+
+    @property
+    def each_us(self) -> Mapping[str, int]:
+        """Processor time (microseconds) of one, by process."""
+        used = self.usage.per(self.count)
+        return {name: used.get(name, 0) for name in BUSY}
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
-    """All of it (`bench.verdict.Part`). `renewals` with nobody else there, each of which made a
-    shot, used `usage`. `cores`: of the machine; `failed`: renewals that were not answered with 200.
-    """
+    """All of it (`bench.verdict.Part`). `usual`, `counting`: renewals that had the funnel and that
+    had to count it. `cores`: of the machine; `failed`: renewals not answered with 200."""
 
     rounds: Sequence[Round]
-    renewals: int
-    usage: Usage
+    usual: Renewals
+    counting: Renewals
     cores: int
     failed: int
     broken: Sequence[str]
@@ -66,15 +81,11 @@ class Live:
         return alone, median(one.watched_per_second for one in self.rounds)
 
     @property
-    def renewal_us(self) -> Mapping[str, int]:
-        """Processor time (microseconds) of a renewal, by process."""
-        used = self.usage.per(self.renewals)
-        return {name: used.get(name, 0) for name in BUSY}
-
-    @property
     def share(self) -> float:
         """Of all the processor time there is, what one who watches takes."""
-        return sum(self.renewal_us.values()) / 1e6 / self.cores
+        usual, counting = (sum(one.each_us.values()) for one in (self.usual, self.counting))
+        each_second = usual + max(counting - usual, 0) / FUNNEL_SECONDS
+        return each_second / 1e6 / self.cores
 
     def checks(self) -> list[Check]:
         return [
@@ -102,14 +113,18 @@ class Live:
         alone, watched = self.orders
         low, _, high = quantiles(self.ratios, n=4)
         took = [ms for one in self.rounds for ms in one.renewal_ms]
-        used = ", ".join(f"{name} {us:,} us" for name, us in self.renewal_us.items())
+        usual, counting = (
+            ", ".join(f"{name} {us:,} us" for name, us in one.each_us.items())
+            for one in (self.usual, self.counting)
+        )
         return "\n".join(
             [
                 f"watched sale: {alone:,.0f} orders/s alone, {watched:,.0f} watched, medians of"
                 f" {len(self.rounds)} pairs; ratio {median(self.ratios):.3f}, half of the pairs"
                 f" from {low:.3f} to {high:.3f}",
                 f"a renewal under load: p50 {median(took):.0f} ms, longest {max(took):.0f} ms",
-                f"a renewal alone: {used}; {self.share:.2%} of {self.cores} cores",
+                f"a renewal alone: {usual}; one that counts: {counting};"
+                f" {self.share:.2%} of {self.cores} cores",
             ]
         )
 
@@ -120,7 +135,8 @@ class Live:
             "orders_per_second": {"alone": round(alone, 1), "watched": round(watched, 1)},
             "ratios": [round(ratio, 4) for ratio in self.ratios],
             "renewal_ms": {"p50": round(median(took), 1), "max": round(max(took), 1)},
-            "renewal_us": dict(self.renewal_us),
+            "renewal_us": dict(self.usual.each_us),
+            "counting_renewal_us": dict(self.counting.each_us),
             "share": round(self.share, 5),
             "failed": self.failed,
             "broken": list(self.broken),

@@ -2,10 +2,11 @@
 page, and without."""
 
 import os
+from collections.abc import Sequence
 
 from bench.inside import sales, shop
 from bench.inside.watching import Watcher
-from bench.live import Live, Round
+from bench.live import Live, Renewals, Round
 from bench.load import Answers
 from bench.measuring.bench import WARM_UP_SECONDS, Bench, progress
 from bench.measuring.cells import HIGH_LIMIT, HOT_STOCK, SHOPPERS
@@ -15,7 +16,7 @@ from shop.pools import gate
 
 ROUNDS = 12
 # Renewals one after the other, each of which makes a shot.
-RENEWALS = 200
+RENEWALS, RENEWALS_THAT_COUNT = 200, 50
 
 
 def measure(bench: Bench) -> Live:
@@ -28,17 +29,14 @@ def measure(bench: Bench) -> Live:
     for number in range(ROUNDS):
         rounds.append(_round(bench, watcher, number))
         progress(f"watched, {rounds[-1].ratio:.3f} of alone", rounds[-1].watched_per_second)
-    before = bench.meter.read()
-    for _ in range(RENEWALS):
-        # As if a second had passed.
-        gate.client().delete(*gate.names(sale.pool_id, "live:lease")[1:])
-        watcher.renew()
-    usage = before.until(bench.meter.read())
+    usual = _renewals(bench, watcher, RENEWALS, forgotten=("live:lease",))
+    # With nothing kept, each counts how far the orders have come.
+    counting = _renewals(bench, watcher, RENEWALS_THAT_COUNT, forgotten=("live:lease", "live"))
     sales.end(sale)
     return Live(
         rounds=rounds,
-        renewals=RENEWALS,
-        usage=usage,
+        usual=usual,
+        counting=counting,
         cores=os.cpu_count() or 1,
         failed=watcher.failed,
         broken=shop.broken_promises(),
@@ -60,6 +58,16 @@ def _round(bench: Bench, watcher: Watcher, number: int) -> Round:
     else:
         second, first = watched(), alone()
     return Round(first, second, watcher.took_ms[already:])
+
+
+def _renewals(bench: Bench, watcher: Watcher, count: int, *, forgotten: Sequence[str]) -> Renewals:
+    keys = gate.names(watcher.sale.pool_id, *forgotten)[1:]
+    before = bench.meter.read()
+    for _ in range(count):
+        # As if seconds had passed.
+        gate.client().delete(*keys)
+        watcher.renew()
+    return Renewals(count, before.until(bench.meter.read()))
 
 
 def _run(bench: Bench, sale: FlashSale, name: str, *, seconds: int) -> Answers:

@@ -10,7 +10,9 @@ from goods.sales.services import sale_end
 from shop.pools import shots
 from tests.factories import make_period, make_sale, make_user, place_in
 from tests.kit.desk import listed, page_of
+from tests.kit.marks import on_mariadb
 from tests.kit.packets import make_packet
+from tests.kit.redis import own_redis
 from tests.kit.watching import let_a_second_pass, stop_the_seconds
 
 
@@ -150,3 +152,26 @@ def test_the_list_says_where_there_is_something_to_watch(desk, sale):
     page = desk.get(reverse("admin:sales_flashsale_changelist")).content.decode()
     assert page_of(sale, "live") in page
     assert page_of(over, "live") not in page
+
+
+class TestBehindAGate:
+    pytestmark = on_mariadb
+
+    def test_the_page_shows_what_the_gate_says_and_goes_on_without_it(self, desk, tmp_path):
+        with own_redis(tmp_path) as server:
+            sale = make_sale(gated=True, per_user_limit=None)
+            place_in(sale, make_user(), 3)
+
+            with_it = figures(desk, sale).json()["cells"]
+            server.kill()
+            page, without = desk.get(page_of(sale, "live")), figures(desk, sale)
+
+        assert [with_it[name] for name in ("available", "remaining", "on_the_way")] == [
+            "10",
+            "7",
+            "3",
+        ]
+        assert (page.status_code, without.status_code) == (200, 200)
+        cells = without.json()["cells"]
+        assert (cells["available"], cells["on_the_way"], cells["admitted"]) == ("10", "-", "-")
+        assert cells["remaining"].startswith("Redis does not answer")
