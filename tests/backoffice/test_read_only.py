@@ -157,7 +157,7 @@ def test_whatever_a_reader_sends_is_refused_and_changes_nothing(
 
 
 # Pages that only show something.
-LOOKING = {"view", "movements", "postings", "verify", "live", "live_json"}
+LOOKING = {"view", "movements", "postings", "verify", "live", "live_figures"}
 
 
 def page_admin(fact: Model) -> Any:
