@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ NOBODYS = frozenset({"contenttypes", "sessions", "token_blacklist"})
 
 OWNER = Role(
     name="owner",
-    title=_("owner"),
+    title=pgettext_lazy("role", "owner"),
     about=_("May do everything, but nothing alone that needs a second person."),
     every="",
 )
 OPERATOR = Role(
     name="operator",
-    title=_("operator"),
+    title=pgettext_lazy("role", "operator"),
     about=_("Runs the shop: goods and prices, sales, coupons, the lottery, orders."),
     grants=(
         Grant(
@@ -119,7 +120,7 @@ OPERATOR = Role(
 )
 WAREHOUSE = Role(
     name="warehouse",
-    title=_("warehouse"),
+    title=pgettext_lazy("role", "warehouse"),
     about=_("Counts the stock and sends the parcels."),
     grants=(
         Grant([*_view("orders.order"), "orders.ship_order"], "packs and sends what is accepted"),
@@ -136,7 +137,7 @@ WAREHOUSE = Role(
 )
 FINANCE = Role(
     name="finance",
-    title=_("finance"),
+    title=pgettext_lazy("role", "finance"),
     about=_("Looks after money: refunds, corrections, alarms; and is the second person."),
     grants=(
         Grant(
@@ -185,7 +186,7 @@ FINANCE = Role(
 )
 READ_ONLY = Role(
     name="read-only",
-    title=_("read-only"),
+    title=pgettext_lazy("role", "read-only"),
     about=_("Sees every page and changes nothing."),
     every="view",
 )

@@ -64,6 +64,8 @@ MATRIX: dict[str, dict[str, str]] = {
     "sales.flashsale": {
         **FACT,
         "view": "OPR",
+        "live": "OPR",
+        "live_figures": "OPR",
         "add": "OP",
         "pause": "OP",
         "resume": "OP",
@@ -104,6 +106,8 @@ MATRIX: dict[str, dict[str, str]] = {
     "lottery.period": {
         **FACT,
         "view": "OPFR",
+        "live": "OPFR",
+        "live_figures": "OPFR",
         "add": "OP",
         "verify": "OPFR",
         "number": "OPF",
@@ -120,7 +124,13 @@ MATRIX: dict[str, dict[str, str]] = {
         "drop_ticked": "OP",
         "export": "OPF",
     },
-    "packets.packet": {**FACT, "view": "OPFR", "expire": "OP"},
+    "packets.packet": {
+        **FACT,
+        "view": "OPFR",
+        "live": "OPFR",
+        "live_figures": "OPFR",
+        "expire": "OP",
+    },
     "packets.grab": {**FACT, "view": "OPFR", "retry": "OP", "drop": "OP"},
     "wallet.account": {**FACT, "view": "OFR", "postings": "OFR"},
     "wallet.transaction": {**FACT, "view": "OFR", "export": "OF"},
