@@ -1,12 +1,13 @@
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
 
 from shop import celery  # noqa: F401  shared tasks belong to this app, in every process
 
 
 class ShopConfig(AppConfig):
     name = "shop"
-    verbose_name = "Shop"
+    verbose_name = _("Shop")
 
     def ready(self) -> None:
         # Each app's queues and pools (shop.pools.kinds), promises (shop.pools.audit), health checks

@@ -1,7 +1,8 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class RefundsConfig(AppConfig):
     name = "orders.refunds"
     label = "refunds"
-    verbose_name = "Refunds"
+    verbose_name = _("Refunds")

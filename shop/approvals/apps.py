@@ -1,7 +1,8 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalsConfig(AppConfig):
     name = "shop.approvals"
     label = "approvals"
-    verbose_name = "Second person"
+    verbose_name = _("Second person")

@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 from django.contrib import admin
 from django.contrib.admin import sites
+from django.utils.translation import gettext_lazy as _
 from unfold.apps import BasicAppConfig
 
 from shop.backoffice.site import Console
@@ -16,5 +17,5 @@ class DressConfig(BasicAppConfig):
 class BackofficeConfig(AppConfig):
     name = "shop.backoffice"
     label = "backoffice"
-    verbose_name = "Back office"
+    verbose_name = _("Back office")
     default = True

@@ -1,7 +1,8 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class OversightConfig(AppConfig):
     name = "orders.payments.oversight"
     label = "oversight"
-    verbose_name = "Oversight of payments"
+    verbose_name = _("Oversight of payments")

@@ -1,7 +1,8 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class WechatConfig(AppConfig):
     name = "shop.accounts.wechat"
     label = "wechat"
-    verbose_name = "WeChat"
+    verbose_name = _("WeChat")
