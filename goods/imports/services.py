@@ -56,7 +56,6 @@ def import_carry_out(*, file: File, shown: str, operator: User) -> Imported:
         plan = plan_of(file.lines)
         if plan.faulty or plan.digest() != shown:
             raise NotAsShown
-        _write(plan, operator=operator, source=file.name)
         done = Imported(len(plan.new), len(plan.changed))
         import_log(
             operator=operator,
@@ -65,6 +64,7 @@ def import_carry_out(*, file: File, shown: str, operator: User) -> Imported:
             asked=f"{file.name} sha256={file.sha256}",
             rows=done.new + done.changed,
         )
+        _write(plan, operator=operator, source=file.name)
         return done
 
     try:
@@ -92,10 +92,11 @@ def _write(plan: Plan, *, operator: User, source: str) -> None:
     made = services.skus_create([_new_sku(row) for row in new], operator=operator)
     for row, sku in zip(new, made, strict=True):
         row.sku = sku
+    _log(plan, operator=operator, source=source)
+    # Last: from here to the commit, orders that name one of these wait.
     services.skus_update(
         [(row.sku, row.fields) for row in plan.rows if row.sku and not row.makes_sku and row.fields]
     )
-    _log(plan, operator=operator, source=source)
 
 
 def _new_sku(row: Row) -> NewSku:

@@ -41,6 +41,10 @@ def faults_of(*rows):
     return {row.line.row: row.faults for row in plan_for(*rows).faulty}
 
 
+def is_write(sql):
+    return sql.startswith(("UPDATE", "INSERT"))
+
+
 def said(response):
     return response.context["standing"]
 
@@ -317,6 +321,20 @@ def test_an_import_costs_as_many_queries_for_many_lines_as_for_few(operator):
 
     cost("warm", 1)
     assert cost("few", 2) == cost("many", 30)
+
+
+def test_the_rows_that_orders_wait_for_are_written_last(operator):
+    sku_of("A-1")
+    read = lines_of(csv_of(("code", "title_en", "price_yuan"), ("A-1", "Tea", "5")))
+    file, digest = File(read, "f.csv", "", "csv"), plan_of(read).digest()
+
+    with CaptureQueriesContext(connection) as asked:
+        import_carry_out(file=file, shown=digest, operator=operator)
+
+    written = [query["sql"].replace('"', "").replace("`", "") for query in asked]
+    tables = [sql.split()[1 if sql.startswith("UPDATE") else 2] for sql in written if is_write(sql)]
+    assert tables[-2:] == ["goods_sku", "goods_goods"]  # then the least price of its goods
+    assert tables.count("goods_sku") == 1
 
 
 def test_whoever_may_only_look_can_not_import_and_sees_no_button(desk_of):
