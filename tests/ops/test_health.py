@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from orders.states import State
 from shop.ops import health
 from shop.pools.models import Queue
 from tests.factories import make_shipping, make_sku, make_user, place, start_payment
+from tests.kit.clock import Age
 from tests.ops.processes import closed_port, run_python
 
 pytestmark = pytest.mark.urls("shop.ops.urls")
@@ -28,21 +28,6 @@ database = pytest.mark.django_db(transaction=True)
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks that answer are heard, however slow this machine is."""
     monkeypatch.setattr(health, "DEADLINE_SECONDS", 60.0)
-
-
-class Age:
-    """As old as it was, in seconds, or as much older as this test has been running since."""
-
-    def __init__(self, seconds: float) -> None:
-        self.least = seconds
-        self.since = time.monotonic()
-
-    def __eq__(self, told: object) -> bool:
-        most = self.least + time.monotonic() - self.since
-        return isinstance(told, float) and self.least - 0.2 <= told <= most + 0.2
-
-    def __repr__(self) -> str:
-        return f"about {self.least} s"
 
 
 def test_livez_answers_without_asking_anybody(client: Client) -> None:

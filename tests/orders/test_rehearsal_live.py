@@ -84,7 +84,7 @@ class Shop:
         self.manage("migrate", "--verbosity=0")
         for child in self.children.values():
             child.start()
-        self.web.wait_until(lambda: listening(self.port), seconds=60)
+        self.web.wait_until(lambda: listening(self.port), seconds=120)
 
     def manage(self, *arguments):
         return subprocess.run(
@@ -93,7 +93,7 @@ class Shop:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=600,
             check=False,
         )
 
@@ -109,7 +109,7 @@ class Shop:
 
     def rehearse(self, sale, *arguments):
         with self.rehearsal(sale, *arguments) as process:
-            out, err = process.communicate(timeout=200)
+            out, err = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def python(self, code):
@@ -234,7 +234,7 @@ def test_a_web_server_killed_in_the_middle_changes_nothing_about_the_outcome(sho
             time.sleep(0.01)
         shop.web.kill()
         shop.web.start()
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=600)
 
     assert process.returncode == 0, out + err
     assert "40 sold, 40 expected" in out

@@ -191,7 +191,8 @@ def test_each_refusal_of_a_gate_has_its_own_answer(sale: FlashSale) -> None:
     assert buys(sale, make_user()).refusal == (409, "sold_out")
 
 
-def test_a_rate_refusal_is_429_with_the_seconds_to_wait() -> None:
+def test_a_rate_refusal_is_429_with_the_seconds_to_wait(settings: Settings) -> None:
+    settings.SALE_RATE_SECONDS = {"user": 60, "address": 60, "all": 60}
     sale = gated_sale(placement="direct", rate_per_user=1, per_user_limit=None)
     user = make_user()
     assert buys(sale, user).status == 201
@@ -199,7 +200,7 @@ def test_a_rate_refusal_is_429_with_the_seconds_to_wait() -> None:
     refused = buys(sale, user)
 
     assert refused.refusal == (429, "rate_limited")
-    assert 1 <= int(refused.headers["Retry-After"]) <= 5
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert refused.body["retry_after"] == int(refused.headers["Retry-After"])
     assert Order.objects.count() == 1
 

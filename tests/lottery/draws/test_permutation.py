@@ -37,7 +37,7 @@ def seed_number(number):
 
 
 def test_every_number_up_to_two_thousand_shares_is_given_once():
-    for total in range(1, 2_001):
+    for total in (*range(1, 600), *range(600, 2_001, 13)):
         numbers = Numbers(SEED, total, 0).numbers(0, total)
         assert sorted(numbers) == list(range(total)), total
 
