@@ -22,8 +22,9 @@ class Refusal(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     detail: ClassVar[str | Promise]
-    # What a client does about it: for those who write one, in the API's document.
-    advice: ClassVar[str]
+    # What a client of the API does about it, for those who write one; "" for what only the console
+    # refuses with.
+    advice: ClassVar[str] = ""
     retry_after: int | None = None
 
     def __init__(self, *, retry_after: int | None = None, **data: Any) -> None:

@@ -49,6 +49,8 @@ def error_codes() -> list[ErrorCode]:
                 advice=one.advice,
             )
             for one in _all(Refusal)
+            # What says nothing to clients is none of the API's.
+            if one.advice
         ]
     return sorted(codes, key=lambda row: row.status)
 

@@ -155,7 +155,8 @@ def test_every_error_code_is_listed_with_what_to_do_about_it(document: Any) -> N
         for code in re.findall(r"`(\w+)`", answer["description"])
     }
 
-    assert len(codes) == len(errors.Refusal.__subclasses__())
+    in_the_contract = errors.Refusal.__subclasses__()
+    assert {one.code for one in in_the_contract if one.__module__ == errors.__name__} <= codes
     assert told <= codes
     assert {row["code"] for row in document["info"]["x-error-codes"]} == codes
     for row in error_codes():
