@@ -5,9 +5,11 @@ whole at its order, where it is needed."""
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -17,7 +19,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
 from shop.backoffice.edits import EditsAdmin
-from shop.backoffice.facts import NewestRows
+from shop.backoffice.facts import NewestFirst, NewestRows
 
 
 class ShownInline(TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -63,8 +65,10 @@ class UserAdmin(EditsAdmin, DjangoUserAdmin, ModelAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "nickname", "is_active", "is_staff", "date_joined")
-    search_fields = ("username", "nickname")
+    search_fields = ("username",)
+    search_help_text = _("A whole user name.")
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = NewestRows
     ordering = ("-pk",)
     fieldsets = (
@@ -73,6 +77,16 @@ class UserAdmin(EditsAdmin, DjangoUserAdmin, ModelAdmin):
     )
     readonly_fields = ("phone_shown",)
     inlines = (AddressInline, IdentityInline)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return NewestFirst
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """The one of that name, through the index: of millions, none is looked for by a part."""
+        term = search_term.strip()
+        return (queryset.filter(username=term) if term else queryset), False
 
     @admin.display(description=_("phone"))
     def phone_shown(self, user: User) -> str:
