@@ -46,6 +46,8 @@ from shop.pools.figures import failure_words, waits_words
 from shop.pools.waiting import INTERNAL
 
 ORDER_NO = re.compile(r"[0-9]{24}", re.ASCII)
+# Orders, by id, among which the newest in a state are looked for that no index finds.
+LOOKED_BACK = 100_000
 SALE_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -122,7 +124,8 @@ class StatusNowFilter(admin.SimpleListFilter):
 
     The few orders that somebody has to look after are found through the index over the stored
     state. Where the many come to rest, the newest are near the end of the table: sorting all that
-    such an index finds would take longer than reading backwards until there are enough.
+    such an index finds would take longer than reading backwards until there are enough, or until
+    LOOKED_BACK orders are read: where none is in that state, that would be all of them.
     """
 
     resting = (State.SHIPPED, State.COMPLETED, State.CANCELLED, State.EXPIRED)
@@ -138,7 +141,8 @@ class StatusNowFilter(admin.SimpleListFilter):
         if wanted is None:
             return queryset
         if wanted in self.resting:
-            return queryset.filter(status_now=wanted)
+            newest = Order.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+            return queryset.filter(status_now=wanted, pk__gt=newest - LOOKED_BACK)
         # An order that is closing, and that no sweeper has seen yet, is still stored as unpaid.
         stored = {wanted, State.UNPAID} if wanted == State.CLOSING else {wanted}
         return queryset.filter(status__in=stored, status_now=wanted)

@@ -26,9 +26,14 @@ from shop.backoffice.steps import SteppedAdmin
 from shop.backoffice.tables import Table
 from shop.operators_log import values_in, words_of
 
+LINK = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
+# Django's log counts no further.
+MOST_ID = 2**31 - 1
+
 
 class DayFilter(admin.SimpleListFilter):
-    """By when it was done, through the index over it; a day of its own is `?day=2026-08-31`."""
+    """By when it was done; a day of its own is `?day=2026-08-31`. The index over it says with which
+    id a day begins, and ids ascend with time: so the newest come first without sorting the rest."""
 
     title = _("when")
     parameter_name = "day"
@@ -42,10 +47,11 @@ class DayFilter(admin.SimpleListFilter):
         asked = self.value() or ""
         if asked in ("1", "7", "30"):
             first = timezone.localdate() - timedelta(days=int(asked) - 1)
-            return queryset.filter(action_time__gte=_start_of(first))
+            return queryset.filter(pk__gte=_first_id(first))
         if day := _day(asked):
-            end = _start_of(day + timedelta(days=1))
-            return queryset.filter(action_time__gte=_start_of(day), action_time__lt=end)
+            return queryset.filter(
+                pk__gte=_first_id(day), pk__lt=_first_id(day + timedelta(days=1))
+            )
         return queryset
 
 
@@ -56,8 +62,12 @@ def _day(text: str) -> Any:
         return None
 
 
-def _start_of(day: Any) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+def _first_id(day: Any) -> int:
+    """The id of the first entry of that day or a later one; beyond all where there is none."""
+    start = timezone.make_aware(datetime.combine(day, time.min))
+    later = LogEntry.objects.filter(action_time__gte=start).order_by("action_time", "pk")
+    first: int | None = later.values_list("pk", flat=True).first()
+    return MOST_ID if first is None else first
 
 
 @admin.register(LogEntry)
@@ -117,7 +127,7 @@ class LogAdmin(SteppedAdmin):
             page = None
         if page is None or entry.is_deletion():
             return entry.object_repr
-        return format_html('<a href="{}">{}</a>', page, entry.object_repr)
+        return format_html(LINK, page, entry.object_repr)
 
     def title_of(self, fact: LogEntry) -> str:
         return f"{fact.object_repr} {timezone.localtime(fact.action_time):%Y-%m-%d %H:%M}"

@@ -55,26 +55,33 @@ def finder(about: str, pattern: re.Pattern[str] = ANYTHING) -> Callable[[Find], 
 
 
 def find_rows(request: HttpRequest, text: str) -> Iterator[Model]:
-    """The rows that `text` names, of what this operator may look at."""
+    """The rows that `text` names, of what this operator may look at, in the order of the menu."""
     term = text.strip()
     if not term or len(term) > LONGEST:
         return
-    for one in _finders:
+    places = {label: place for place, label in enumerate(_icons())}
+    for one in sorted(_finders, key=lambda finder: places.get(finder.about, len(places))):
         if one.pattern.fullmatch(term) and _may_look(request, one.about):
             yield from one.find(term)[:MOST]
 
 
 def found(request: HttpRequest, text: str) -> Iterable[SearchResult]:
     """The same as django-unfold shows them."""
-    icons = {label: icon for _job, lists in JOBS for label, icon in lists}
+    icons = _icons()
     for row in find_rows(request, text):
         meta = row._meta
         yield SearchResult(
-            title=str(row),
+            # On a phone, a line may break within a name such as order_paid:260831...
+            title=str(row).replace(":", ":\u200b"),
             description=str(capfirst(meta.verbose_name)),
             link=reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk]),
             icon=icons.get(meta.label_lower, "tag"),
         )
+
+
+def _icons() -> dict[str, str]:
+    """By the labels of the menu's models, in its order."""
+    return {label: icon for _job, lists in JOBS for label, icon in lists}
 
 
 def _may_look(request: HttpRequest, label: str) -> bool:
