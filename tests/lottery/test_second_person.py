@@ -153,9 +153,11 @@ def test_what_is_rejected_is_not_done_any_more(operator: User, second: User) -> 
 
     assert proposal_reject(proposal, operator=second, reason="too dear") is True
     assert proposal_reject(proposal, operator=second, reason="too dear") is False
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid) as refused:
         proposal_approve(proposal, operator=make_user())
 
+    [fault] = refused.value.data["errors"]
+    assert fault["message"] == "Another operator has decided about it."
     assert not Period.objects.exists()
     assert logged(proposal)[-1] == (second.pk, CHANGE, "rejected: too dear")
 
