@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
@@ -93,15 +94,19 @@ class UserAdmin(EditsAdmin, DjangoUserAdmin, ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     paginator = NewestRows
     ordering = ("-pk",)
+    # What somebody may do is said by groups alone; a mixture is a group too.
     fieldsets = (
-        *(DjangoUserAdmin.fieldsets or ()),
+        (None, {"fields": ("username", "password")}),
         (_("Shop"), {"fields": ("nickname", "phone_shown")}),
+        (_("Permissions"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (_("Important dates"), {"fields": ("last_login", "date_joined")}),
     )
+    filter_horizontal = ()
     readonly_fields = ("phone_shown",)
     inlines = (AddressInline, IdentityInline)
 
     # What makes somebody an operator, and which.
-    rights = ("is_staff", "groups", "user_permissions")
+    rights = ("is_staff", "groups")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestFirst
@@ -141,7 +146,7 @@ class UserAdmin(EditsAdmin, DjangoUserAdmin, ModelAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "groups":
-            kwargs["form_class"] = RoleField
+            kwargs |= {"form_class": RoleField, "widget": UnfoldAdminCheckboxSelectMultipleWidget()}
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
