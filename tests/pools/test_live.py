@@ -13,7 +13,7 @@ from orders import shield
 from orders.lifecycle import order_accept, order_cancel, order_ship
 from orders.models import Order
 from shop.errors import PurchaseLimit, SoldOut
-from shop.pools import gate, gatekeeping, live
+from shop.pools import gate, gatekeeping, live, shots
 from shop.pools.drain import drain
 from shop.pools.figures import GateState
 from shop.pools.live import view
@@ -23,7 +23,7 @@ from tests.kit.costs import redis_calls, sent_by
 from tests.kit.marks import on_mariadb
 from tests.kit.packets import grab, make_packet
 from tests.kit.periods import rich
-from tests.kit.redis import own_redis
+from tests.kit.redis import hung, own_redis
 from tests.kit.wallets import fund
 from tests.kit.watching import grown, let_a_second_pass, shot_now, stop_the_seconds, watch
 
@@ -183,8 +183,6 @@ def test_no_statement_counts_without_a_bound(db, monkeypatch):
 
 
 def test_a_funnel_that_takes_long_is_counted_ever_more_rarely(db, monkeypatch):
-    sale = a_sale()
-
     class Slow(WatchedSale):
         def funnel(self, pk):
             clock[0] += 0.25
@@ -197,7 +195,6 @@ def test_a_funnel_that_takes_long_is_counted_ever_more_rarely(db, monkeypatch):
 
     assert quick.funnel_until - quick.at == live.FUNNEL_SECONDS == 5
     assert slow.funnel_until - slow.at == 50
-    assert sale.pk
 
 
 def test_the_curve_is_there_for_whoever_comes_late(db):
@@ -329,11 +326,15 @@ class TestBehindAGate:
         with own_redis(tmp_path) as server:
             sale = a_sale(gated=True)
             assert shot_now(WATCHED, sale).gate == GateState.WARM
-            server.kill()
 
+            with hung(server):
+                hangs = view(WATCHED, sale.pk, pool_id=sale.pool_id).shot
+            shots.forget()
+            server.kill()
             gone = view(WATCHED, sale.pk, pool_id=sale.pool_id).shot
 
-            assert (gone.gate, gone.tallies, gone.available) == (GateState.SILENT, None, 10)
+            for shot in (hangs, gone):
+                assert (shot.gate, shot.tallies, shot.available) == (GateState.SILENT, None, 10)
             # The page does not shut the gate for shoppers.
             assert gate._down.until == 0.0
             server.start()
