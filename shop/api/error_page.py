@@ -49,7 +49,7 @@ def error_codes() -> list[ErrorCode]:
                 advice=one.advice,
             )
             for one in _all(Refusal)
-            # What says nothing to clients is none of the API's.
+            # What only the console says has no advice for clients.
             if one.advice
         ]
     return sorted(codes, key=lambda row: row.status)
@@ -57,9 +57,7 @@ def error_codes() -> list[ErrorCode]:
 
 def _all(parent: type[Refusal]) -> Iterator[type[Refusal]]:
     for one in parent.__subclasses__():
-        # What only the console says stands where it is said.
-        if one.__module__ == Refusal.__module__:
-            yield one
+        yield one
         yield from _all(one)
 
 
