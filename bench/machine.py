@@ -4,11 +4,11 @@ import os
 import platform
 import subprocess
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from deploy.local.packages import find
 from deploy.local.processes import ROOT
+from orders.rehearsal.machine import processor
 
 PACKAGES = ("Django", "djangorestframework", "granian", "mysqlclient", "PyJWT", "redis")
 
@@ -17,7 +17,7 @@ def machine() -> dict[str, Any]:
     """Processor, cores, memory, kernel, and how busy it was before the run."""
     page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(page * pages / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
@@ -35,15 +35,6 @@ def versions(*, mariadb: str, redis: str) -> dict[str, str]:
         "Redis": redis,
         "wrk": _wrk(),
     }
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _commit() -> str:

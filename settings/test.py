@@ -1,15 +1,19 @@
 """`embedded`, or `stack` where TEST_DATABASE=mariadb, with throw-away data and cheap passwords."""
 
+import json
 import os
+from pathlib import Path
 
-from settings.base import env
+# Where tests run side by side, each side has files of its own, which the processes that it starts
+# share: messages among them, ...
+SIDE = os.environ.get("PYTEST_XDIST_WORKER", "")
+if SIDE and (files := Path(os.environ.get("SCARCE_VAR", "var/test/files"))).name != SIDE:
+    os.environ["SCARCE_VAR"] = str(files.resolve() / SIDE)
+# ... and servers: a list, in the order of sides.
+if servers := json.loads(os.environ.get("TEST_SERVERS", "[]")):
+    os.environ |= servers[int(SIDE.removeprefix("gw") or 0) % len(servers)]
 
-if env.str("TEST_DATABASE", default="sqlite") == "mariadb":
-    # Where tests run side by side each side has servers of its own: a list, in the order of sides.
-    if servers := env.json("TEST_SERVERS", default=[]):
-        side = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-        os.environ |= servers[int(side) % len(servers)]
-
+if os.environ.get("TEST_DATABASE") == "mariadb":
     from settings.redis import redis_caches
     from settings.stack import *  # noqa: F403
     from settings.stack import GATE_REDIS_URL, REDIS_URL

@@ -11,7 +11,7 @@ def machine() -> Mapping[str, str]:
     """Processor, cores, memory, system and versions of the machine that the clients run on."""
     page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "memory": f"{page * pages / 2**30:.1f} GiB",
         "system": f"{platform.system()} {platform.release()}",
@@ -22,7 +22,8 @@ def machine() -> Mapping[str, str]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Its name, as far as the system tells it."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text().splitlines():

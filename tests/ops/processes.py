@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def environment(**variables: str) -> dict[str, str]:
     """This process's environment without the shop's own variables, but with `variables`."""
-    own = ("MYSQL_", "REDIS_", "CELERY_", "PROMETHEUS_", "TEST_", "FAILPOINT")
+    own = ("MYSQL_", "REDIS_", "CELERY_", "PROMETHEUS_", "TEST_", "FAILPOINT", "PYTEST_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     shop = {"DJANGO_SETTINGS_MODULE": "settings.embedded", "PYTHONPATH": str(ROOT)}
     return kept | shop | variables

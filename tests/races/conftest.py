@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.fixtures import Settings
 
+from shop import transactions
 from shop.pools import drain
 from shop.pools.models import QueueQuerySet
 from tests.kit.barrier import race
@@ -57,6 +58,12 @@ def somebody() -> Iterator[BaseDatabaseWrapper]:
     other = connections[DEFAULT_DB_ALIAS].copy()
     yield other
     other.close()
+
+
+@pytest.fixture
+def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that stays locked is waited for twice, a second each, and not six times."""
+    monkeypatch.setattr(transactions, "ATTEMPTS", 2)
 
 
 @pytest.fixture

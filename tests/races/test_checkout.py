@@ -154,6 +154,7 @@ def test_2000_carts_in_either_order_are_sold_whole_or_kept_whole(
     assert OrderLine.objects.count() == 3_000
 
 
+@pytest.mark.usefixtures("soon_given_up")
 def test_a_second_sku_that_is_locked_too_long_is_busy_and_leaves_nothing(
     strategy: str, somebody: BaseDatabaseWrapper
 ) -> None:

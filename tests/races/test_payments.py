@@ -90,7 +90,7 @@ def fates() -> Counter[tuple[str, bool, bool]]:
     )
 
 
-@in_both_forms("orders", short=120, long=500)
+@in_both_forms("orders", short=60, long=500)
 def test_a_payment_and_the_timeout_at_one_moment(strategy: str, dice: Random, orders: int) -> None:
     """Paid with its stock, or expired with the stock back and the money refunded, each time."""
     tea, user = make_sku(stock=orders), make_user()
@@ -125,7 +125,7 @@ def test_a_payment_and_the_timeout_at_one_moment(strategy: str, dice: Random, or
     assert audit().broken == {}
 
 
-@in_both_forms("orders", short=120, long=500)
+@in_both_forms("orders", short=60, long=500)
 def test_cancelling_paying_and_the_timeout_at_one_moment(
     strategy: str, dice: Random, orders: int
 ) -> None:

@@ -229,6 +229,7 @@ def test_stock_that_is_away_at_each_try_and_back_at_each_look_is_busy_not_sold_o
     assert audit().broken == {}
 
 
+@pytest.mark.usefixtures("soon_given_up")
 def test_a_second_row_that_is_locked_too_long_is_busy_and_leaves_nothing(
     strategy: str, somebody: BaseDatabaseWrapper
 ) -> None:

@@ -204,6 +204,7 @@ def test_a_locking_read_goes_by_ids_of_accounts_and_not_of_users() -> None:
 # --- somebody in the way
 
 
+@pytest.mark.usefixtures("soon_given_up")
 def test_an_account_that_is_locked_too_long_is_busy_and_leaves_nothing(
     somebody: BaseDatabaseWrapper,
 ) -> None:

@@ -34,7 +34,7 @@ from tests.races.test_payments import fates, meet_for_each, sweep, sweep_until_i
 
 pytestmark = on_mariadb
 
-ORDERS = 150
+ORDERS = 80
 PRICE_FEN = 100
 
 

@@ -35,7 +35,7 @@ from tests.races.test_payments import fates, meet_for_each
 pytestmark = on_mariadb
 
 ROOT = Path(__file__).resolve().parents[2]
-ORDERS = 60
+ORDERS = 40
 
 
 @pytest.fixture
