@@ -9,13 +9,14 @@ from itertools import chain
 from typing import Any
 
 from django import forms
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import override
 from unfold.admin import ModelAdmin
 
 from shop.backoffice.history import HistoryAdmin
-from shop.operators_log import HIDDEN, Value, is_secret, plain
+from shop.operators_log import HIDDEN, Value, is_secret, label_of, plain
 
 
 class EditsAdmin(HistoryAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -51,7 +52,7 @@ def _values(form: Any) -> Iterator[Value]:
         for name in form.changed_data:
             # Django's form of a new password says "password", and has no such field.
             field = form.fields.get(name)
-            label = str((field and field.label) or name)
+            label = _label(form, name)
             if is_secret(name) or (field and isinstance(field.widget, forms.PasswordInput)):
                 yield label, HIDDEN, HIDDEN
                 continue
@@ -62,6 +63,15 @@ def _values(form: Any) -> Iterator[Value]:
             # Some widgets send less of a value than there is, and have changed nothing.
             if before != after:
                 yield label, before, after
+
+
+def _label(form: Any, name: str) -> str:
+    """What the field is called, as it is translated: a form's own label begins with a capital."""
+    try:
+        return label_of(type(form.instance), name)
+    except (AttributeError, FieldDoesNotExist):
+        field = form.fields.get(name)
+        return str((field and field.label) or name)
 
 
 def _shown(field: forms.Field, value: Any) -> Any:

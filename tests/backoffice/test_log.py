@@ -120,7 +120,7 @@ def test_an_edit_says_each_field_s_value_before_and_after(desk):
     sent = form_of(desk, page_of(method)) | {"fee_fen": "900", "is_active": ""}
     assert saved(desk, page_of(method), sent)
     assert ShippingMethod.objects.get().fee_fen == 900
-    assert values() == [("Fee (fen)", 800, 900), ("Offered", True, False)]
+    assert values() == [("fee (fen)", 800, 900), ("offered", True, False)]
 
 
 def test_an_edit_of_goods_says_what_became_of_their_skus(desk):
@@ -134,10 +134,10 @@ def test_an_edit_of_goods_says_what_became_of_their_skus(desk):
     sku.refresh_from_db()
     assert sku.price_fen == 1200
     parts = json.loads(last().change_message)
-    assert parts[0]["values"] == [["Category", drinks.title, other.title]]
-    assert ("Price (fen)", 1000, 1200) in values()
-    assert (f"{sku}", "Price (fen)", 1000, 1200) in values_in(last())
-    assert ("NEW", "Price (fen)", None, 5) in values_in(last())
+    assert parts[0]["values"] == [["category", drinks.title, other.title]]
+    assert ("price (fen)", 1000, 1200) in values()
+    assert (f"{sku}", "price (fen)", 1000, 1200) in values_in(last())
+    assert ("NEW", "price (fen)", None, 5) in values_in(last())
     assert Goods.objects.get().category == other
 
 
@@ -147,7 +147,7 @@ def test_rights_are_logged_by_their_names_and_passwords_not_at_all(desk, operato
     right = Permission.objects.get(codename="view_order")
     sent = form_of(desk, page_of(clerk)) | {"groups": [group.pk], "user_permissions": [right.pk]}
     assert saved(desk, page_of(clerk), sent)
-    assert values() == [("Groups", "", "Packers"), ("User permissions", "", str(right))]
+    assert values() == [("groups", "", "Packers"), ("user permissions", "", str(right))]
     secret = "correct horse battery"
     password = {"password1": secret, "password2": secret, "usable_password": "true"}
     desk.post(reverse("admin:auth_user_password_change", args=[clerk.pk]), password)
@@ -173,7 +173,7 @@ def test_editing_in_a_list_is_logged_alike(desk):
             **{"form-0-id": category.pk, "form-0-position": "7"},
         },
     )
-    assert values() == [("Position", 1, 7)]
+    assert values() == [("position", 1, 7)]
 
 
 # --- the page
@@ -211,17 +211,17 @@ def test_an_entry_is_found_by_who_did_it_and_by_what_it_was_done_to(desk, operat
 
 
 def test_entries_are_kept_apart_by_day(desk, operator):
-    for days in (0, 3, 20, 40):
+    for days in (40, 20, 3, 0):
         log(operator, [operator], CHANGE, "x")
         LogEntry.objects.filter(pk=last().pk).update(
             action_time=timezone.now() - timedelta(days=days)
         )
     ids = list(LogEntry.objects.order_by("-pk").values_list("pk", flat=True))
-    assert listed(desk, LogEntry, day="1") == ids[3:]
-    assert listed(desk, LogEntry, day="7") == ids[2:]
-    assert listed(desk, LogEntry, day="30") == ids[1:]
+    assert listed(desk, LogEntry, day="1") == ids[:1]
+    assert listed(desk, LogEntry, day="7") == ids[:2]
+    assert listed(desk, LogEntry, day="30") == ids[:3]
     day = timezone.localdate() - timedelta(days=20)
-    assert listed(desk, LogEntry, day=day.isoformat()) == [ids[1]]
+    assert listed(desk, LogEntry, day=day.isoformat()) == [ids[2]]
     assert len(listed(desk, LogEntry, day="2026-02-31")) == 4
 
 
