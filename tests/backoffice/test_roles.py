@@ -137,6 +137,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "approvals.proposal": {**FACT, "view": "OPFR", "approve": "OF", "reject": "OF"},
     "takings.hour": {**FACT, "view": "OPFR"},
     "transfers.transfer": {**FACT, "view": "OR"},
+    "admin.logentry": {**FACT, "view": "OR"},
     "notices.notice": {**FACT, "view": "OPR", "replay_ticked": "OP", "drop_ticked": "OP"},
 }
 
