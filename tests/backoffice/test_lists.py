@@ -21,7 +21,7 @@ from shop.backoffice.facts import MOST_ROWS
 from shop.notices.models import Notice
 from shop.operators_log import log
 from tests.factories import make_shipping, make_sku, make_user, pay, place
-from tests.kit.many import analyze, multiply, numbered, rows_read
+from tests.kit.many import analyze, multiply, numbered, rows_read, truncate
 from tests.kit.marks import in_both_forms, on_mariadb
 
 pytestmark = on_mariadb
@@ -70,13 +70,17 @@ def looks(order: Order, payment: Payment) -> Iterator[Look]:
     yield Look(Notice, {"state__exact": "dead"})
 
 
+@pytest.fixture(autouse=True)
+def _emptied(transactional_db):
+    yield
+    truncate(Order, Payment, User, LogEntry, Notice)
+
+
 @pytest.fixture
 def english(settings):
     settings.LANGUAGE_CODE = "en"
 
 
-# Emptied by TRUNCATE: to delete a million rows takes longer than any statement may.
-@pytest.mark.django_db(transaction=True, reset_sequences=True)
 @in_both_forms("rows", short=30_000, long=1_000_000)
 def test_no_list_reads_more_than_its_newest_rows(desk, english, rows, monkeypatch):
     if rows < orders.LOOKED_BACK:

@@ -67,3 +67,13 @@ def analyze(*models: type[Model]) -> None:
         for model in models:
             cursor.execute(f"ANALYZE TABLE {model._meta.db_table}")
             cursor.fetchall()
+
+
+def truncate(*models: type[Model]) -> None:
+    """Empties the tables, whoever points at them: to delete a million rows takes longer than any
+    statement may."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+        for model in models:
+            cursor.execute(f"TRUNCATE TABLE {model._meta.db_table}")
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
