@@ -9,9 +9,11 @@ from pathlib import Path
 SIDE = os.environ.get("PYTEST_XDIST_WORKER", "")
 if SIDE and (files := Path(os.environ.get("SCARCE_VAR", "var/test/files"))).name != SIDE:
     os.environ["SCARCE_VAR"] = str(files.resolve() / SIDE)
-# ... and servers: a list, in the order of sides.
+# ... and servers: a list, in the order of sides, which none but the sides themselves choose from.
 if servers := json.loads(os.environ.get("TEST_SERVERS", "[]")):
     os.environ |= servers[int(SIDE.removeprefix("gw") or 0) % len(servers)]
+    if SIDE or len(servers) == 1:
+        del os.environ["TEST_SERVERS"]
 
 if os.environ.get("TEST_DATABASE") == "mariadb":
     from settings.redis import redis_caches

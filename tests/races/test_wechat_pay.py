@@ -190,6 +190,7 @@ import sys
 import django
 django.setup()
 from orders.models import Order
+from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.starting import payment_start
 from shop.api.idempotency import RequestKey
@@ -199,7 +200,7 @@ key = RequestKey(order.user_id, "orders", "k", "0" * 64)
 if what == "start":
     payment_start(user=order.user, order_no=order_no, key=key, provider="wechat")
 else:
-    getattr(payments, what)()
+    getattr(refunding if what == "refunds_execute" else payments, what)()
 """
 
 
