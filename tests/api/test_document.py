@@ -25,10 +25,10 @@ from shop.api.error_page import error_codes
 from shop.api.examples import EXAMPLES, GROUPS, WITHOUT
 from shop.pools.drain import drain
 from shop.pools.models import Queue
+from tests.kit.browser import chromium  # noqa: F401  # a fixture
 from tests.kit.marks import once
 from tests.kit.periods import draw
 from tests.ops.processes import ROOT
-from tests.storefront.conftest import chromium  # noqa: F401  # a fixture
 
 METHODS = ("get", "post", "put", "delete")
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from goods.sales.models import FlashSale
 from orders.models import Order
-from orders.payments.services import refunds_execute
+from orders.payments.refunding import refunds_execute
 from shop.forms import MINUTES
 from shop.pools.audit import audit
 from tests.factories import (

@@ -36,13 +36,13 @@ SCREENSHOTS = VAR / "screenshots"
 SERIOUS = ("serious", "critical")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Skips what needs Chromium where there is none; `make test` installs it if it can."""
     if missing := packages.CHROMIUM.missing():
         pytest.skip(f"{packages.CHROMIUM.what}: not found: {', '.join(missing)}")
-    # Playwright keeps an event loop in this thread; what the tests ask of the database they ask
-    # outside it, which Django can't see.
+    # Playwright keeps an event loop in this thread, so it is gone before another module's tests;
+    # what the tests ask of the database they ask outside it, which Django can't see.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
         with sync_playwright() as playwright:
