@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from goods.models import Sku
 from shop.accounts.models import User
 from tests.factories import pay_from_wallet, place, top_up
-from tests.kit.browser import DESK, PHONE, SCREENSHOTS, beyond_its_edge, serious_faults
+from tests.kit.browser import DESK, PHONE, pictured, serious_faults
 from tests.kit.marks import once
 
 pytestmark = [once, pytest.mark.django_db(transaction=True)]
@@ -72,12 +72,10 @@ def test_no_page_keeps_anybody_out(console, operator, pages, locale, mode, size)
     found = {}
     for name, address in pages.items():
         page.goto(f"{base}{address}")
-        page.screenshot(
-            path=SCREENSHOTS / f"{locale[:2]}-{size['width']}" / "console" / f"{name}.png"
-        )
         if faults := serious_faults(page):
             found[name] = faults
-        if beyond := beyond_its_edge(page):
-            found[f"{name}: edge"] = beyond
+        for width, beyond in pictured(page, f"console/{name}").items():
+            if beyond > 0:
+                found[f"{name} at {width}"] = beyond
 
     assert found == {}

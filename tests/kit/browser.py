@@ -160,3 +160,16 @@ def serious_faults(page: Page) -> list[tuple[str, str]]:
 def beyond_its_edge(page: Page) -> int:
     """By how many pixels the page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def pictured(page: Page, name: str) -> dict[int, int]:
+    """Takes the page's picture, under its language, at the width of a telephone and at that of a
+    desk, and leaves it as wide as it was. Returns width -> pixels `beyond_its_edge`."""
+    was, beyond = page.viewport_size, {}
+    for size in (PHONE, DESK):
+        page.set_viewport_size(size)
+        language = page.locator("html").get_attribute("lang").partition("-")[0]
+        page.screenshot(path=SCREENSHOTS / f"{language}-{size['width']}" / f"{name}.png")
+        beyond[size["width"]] = beyond_its_edge(page)
+    page.set_viewport_size(was)
+    return beyond

@@ -17,7 +17,7 @@ from tests.factories import (
     place_in,
     top_up,
 )
-from tests.kit.browser import SCREENSHOTS, beyond_its_edge, serious_faults
+from tests.kit.browser import pictured, serious_faults
 from tests.kit.coupons import claim, make_coupon
 from tests.kit.marks import once
 from tests.kit.periods import draw, settle
@@ -75,8 +75,7 @@ def test_no_page_keeps_anybody_out(visit, buyer, pages, locale, mode, width):
         expect(page.locator("body")).to_have_attribute("data-shown", path)
 
         assert (path, serious_faults(page)) == (path, [])
-        assert beyond_its_edge(page) <= 0, path
-        page.screenshot(path=SCREENSHOTS / f"{locale[:2]}-{width}" / f"{shown(path)}.png")
+        assert max(pictured(page, shown(path)).values()) <= 0, path
 
 
 def test_the_language_is_switched_and_stays(visit):
