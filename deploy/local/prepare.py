@@ -1,7 +1,7 @@
 """Brings the database of the shop that the environment names up to date and seeds the demo.
 
 One Django process for both, because starting one costs more than the work. On stdout it leaves a
-line of JSON, the demo's two logins, for `up`; everything else goes to stderr.
+line of JSON, the demo's logins, for `up`; everything else goes to stderr.
 """
 
 import json
@@ -18,7 +18,8 @@ def main() -> None:
 
     from shop import demo  # only now: models need the apps
 
-    print(json.dumps({"shopper": demo.SHOPPER, "operator": demo.OPERATOR}))
+    logins = {"shopper": demo.SHOPPER, "operator": demo.OPERATOR, "owner": demo.OWNER}
+    print(json.dumps(logins))
 
 
 if __name__ == "__main__":

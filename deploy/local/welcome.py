@@ -23,6 +23,7 @@ Scarce is {up_after}.
   shop       {base}/                  what to try, in order, stands there
   API        {api}/goods      pages: {base}/api/docs/
   admin      {base}/admin/            {" / ".join(logins["operator"])}
+             as the second person, or for all of it:  {" / ".join(logins["owner"])}
   shopper    {" / ".join(logins["shopper"])}
 
 Place an order (copy, paste into another terminal):

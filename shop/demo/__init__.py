@@ -10,13 +10,13 @@ from shop.backoffice.seeding import roles_seed
 from shop.demo.coupon import seed_coupon
 from shop.demo.load import seed_skus
 from shop.demo.packet import seed_packet
-from shop.demo.people import OPERATOR, SHOPPER, seed_people
+from shop.demo.people import OPERATOR, OWNER, SHOPPER, seed_people
 from shop.demo.period import seed_periods
 from shop.demo.sale import seed_sales
 from shop.demo.shelves import seed_catalogue, seed_shipping
 from shop.transactions import run
 
-__all__ = ["OPERATOR", "SHOPPER", "seed", "seed_skus"]
+__all__ = ["OPERATOR", "OWNER", "SHOPPER", "seed", "seed_skus"]
 
 
 def seed() -> list[str]:

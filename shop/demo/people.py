@@ -11,9 +11,10 @@ from shop.wallet.services import credit
 # (user name, password)
 SHOPPER = ("demo", "buy-the-last-one")
 OPERATOR = ("operator", "fill-the-shelves")
+OWNER = ("owner", "mind-the-whole-shop")
 # Role -> (user name, password, nickname)
 STAFF = {
-    roles.OWNER.name: ("owner", "mind-the-whole-shop", "东家"),
+    roles.OWNER.name: (*OWNER, "东家"),
     roles.OPERATOR.name: (*OPERATOR, "掌柜"),
     roles.WAREHOUSE.name: ("warehouse", "pack-every-parcel", "库房"),
     roles.FINANCE.name: ("finance", "count-every-fen", "账房"),

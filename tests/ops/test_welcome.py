@@ -18,7 +18,7 @@ from tests.ops.processes import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LOGINS = {"shopper": demo.SHOPPER, "operator": demo.OPERATOR}
+LOGINS = {"shopper": demo.SHOPPER, "operator": demo.OPERATOR, "owner": demo.OWNER}
 
 
 @pytest.fixture

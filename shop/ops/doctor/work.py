@@ -6,7 +6,7 @@ from django.conf import settings
 from redis import RedisError
 
 from shop.accounts.models import User
-from shop.demo.people import OPERATOR, SHOPPER
+from shop.demo.people import SHOPPER, STAFF
 from shop.errors import Unavailable
 from shop.ops.examining import Asks, Line, examination, is_production, ok, problem, warning
 from shop.ops.health import examine
@@ -102,7 +102,7 @@ def demo() -> Iterator[Line]:
         return
     known = [
         name
-        for name, password in (SHOPPER, OPERATOR)
+        for name, password in (SHOPPER, *(staff[:2] for staff in STAFF.values()))
         if (user := User.objects.filter(username=name, is_active=True).first())
         and user.check_password(password)
     ]
