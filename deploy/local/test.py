@@ -29,9 +29,9 @@ NO_TESTS = 5
 # Side by side, each with a database of its own; a file's tests stay together. Whoever chooses tests
 # may want to see their output, or to stop in one: those run one after the other.
 BY_FILE = ("--dist", "loadfile")
-# On MariaDB each side has servers of its own: what tests count in a server, or hold, is theirs.
-# More than two would want memory that not every machine has.
-MOST_SIDES = 2
+# On MariaDB each side has servers of its own: what tests count in a server, or hold, is theirs. Two
+# take less time on two cores; one is what whole runs have shown to be safe.
+MOST_SIDES = 1
 # What only some tests need; without it they are skipped, and the summary says so.
 OPTIONAL = (packages.NGINX, packages.CHROMIUM, packages.NODE)
 # For pytest to end its tests and what they started, after an interruption.
