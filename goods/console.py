@@ -25,7 +25,7 @@ def stock() -> Sequence[Part]:
     return [
         Figure(
             _("running low"),
-            gettext("%(count)s SKUs, %(gone)d of them sold out")
+            gettext("%(count)s, of which %(gone)d sold out")
             % {"count": count_words(len(low)), "gone": gone},
             level_of(len(low), Level.LOOK),
             more=codes,

@@ -143,7 +143,7 @@ def test_what_waits_for_somebody_is_counted_and_leads_to_its_list(desk, operator
             "/admin/wallet/correction/?waits=1",
         ),
         "running low": (
-            *("1 SKUs, 0 of them sold out", Level.LOOK),
+            *("1, of which 0 sold out", Level.LOOK),
             *(f"{order.lines.get().sku.code}: 4", "/admin/goods/sku/"),
         ),
     }
