@@ -23,6 +23,7 @@ NAMES = {
     "drain.after": "a batch is committed, its gate and its next bell do not know yet",
     "gate.rebuild": "the database is read, the gate is not in place yet",
     "pool.end": "what waited is settled, the pool is not closed yet",
+    "pool.closed": "the pool is closed, nothing is committed",
     "period.freeze": "a closed period's root is computed, nothing is published",
     "period.draw": "a draw's result is computed, nothing is stored",
     "payment.provider.after": "the provider has answered, we have not written it down",

@@ -41,4 +41,6 @@ def _close(queue_id: int, close: Callable[[], T], *, force: bool) -> T:
     list(Queue.objects.select_for_update().filter(pk=queue_id).values_list("pk"))
     if drain.has_waiting(queue_id) and not force:
         raise _StillWaiting
-    return close()
+    closed = close()
+    failpoint("pool.closed")
+    return closed
