@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from shop.ops.models import Ring
-from shop.transactions import run
+from shop.transactions import run_statement
 
 # The queue of tasks that are routed nowhere.
 DEFAULT_QUEUE = "celery"
@@ -18,13 +18,11 @@ def queues() -> list[str]:
 
 def ring_hear(queue: str) -> None:
     """Notes that a worker of this queue has just heard beat. Raises Busy, Unavailable."""
-
-    def write() -> None:
-        if not Ring.objects.filter(queue=queue).update(heard_at=Now()):
-            # Of two that hear the first ring at once, either will do.
-            Ring.objects.bulk_create([Ring(queue=queue, heard_at=Now())], ignore_conflicts=True)
-
-    run(write)
+    known = Ring.objects.filter(queue=queue)
+    if not run_statement(lambda: known.update(heard_at=Now())):
+        # Of two that hear the first ring at once, either will do.
+        first = [Ring(queue=queue, heard_at=Now())]
+        run_statement(lambda: Ring.objects.bulk_create(first, ignore_conflicts=True))
 
 
 def silence() -> dict[str, float | None]:
