@@ -102,6 +102,7 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         started = time.perf_counter()
+        _take_body(environ)
         door = self._door(environ)
         asked = None if door is None else _asked(door, environ)
         if door is None or asked is None:
@@ -166,13 +167,21 @@ def _is_secure(environ: Mapping[str, Any]) -> bool:
     return bool(environ.get(header) == value)
 
 
-def _fields(environ: dict[str, Any]) -> Fields | None:
-    """The body's members, None unless it is as usual. The application can still read it."""
+def _take_body(environ: dict[str, Any]) -> None:
+    """Reads a body of usual size, whatever will be answered; whoever wants it finds it. The server
+    hangs up on a client whose body is on its way when it is answered, and the client's next
+    request, sent meanwhile, is lost."""
     length = environ.get("CONTENT_LENGTH", "")
-    if environ.get("CONTENT_TYPE") != JSON or not length.isdigit() or int(length) > MAX_BODY_BYTES:
+    if length.isdigit() and 0 < int(length) <= MAX_BODY_BYTES:
+        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))
+
+
+def _fields(environ: Mapping[str, Any]) -> Fields | None:
+    """The body's members, None unless it is as usual. The application can still read it."""
+    length, given = environ.get("CONTENT_LENGTH", ""), environ["wsgi.input"]
+    if environ.get("CONTENT_TYPE") != JSON or not isinstance(given, BytesIO):
         return None
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
+    body = given.getvalue()
     if len(body) != int(length):
         return None
     try:
