@@ -3,6 +3,7 @@ malformed. Entries take the same way, so what sets no wallet at risk is asked of
 
 import http.client
 import json
+import select
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -254,6 +255,32 @@ def test_a_key_that_is_missing_or_malformed_is_refused(
     assert answer_to(shop.port, post(user, sale, key="k" * 255)) == (first_status(how), "")
     shop.comes_to_rest(sale)
     assert_sold(sale, units=1, of=10)
+
+
+@pytest.mark.parametrize("how", [EVERY[0], EVERY[-1]], ids=str)
+def test_whoever_is_told_from_memory_goes_on_with_the_same_connection(
+    shop: Shop, client_of: Clients, how: How
+) -> None:
+    """Also one whose body is still on its way when the answer is known."""
+    sale, [user, loser] = sale_of(how, stock=1), make_users(2)
+    assert client_of(user).buy(sale).status == first_status(how)
+    shop.comes_to_rest(sale)
+    head, mark, content = post(loser, sale, key="k").partition(b"\r\n\r\n")
+    head = head.replace(b"Connection: close", b"Connection: keep-alive")
+
+    codes = []
+    with socket.create_connection(("127.0.0.1", shop.port), timeout=60) as connection:
+        for _ in range(4):
+            connection.sendall(head + mark)
+            # A server that answers without the body has done so by then, and hangs up.
+            select.select([connection], [], [], 0.3)
+            connection.sendall(content)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            codes.append(json.loads(answer.read())["code"])
+
+    assert codes == ["sold_out"] * 4
+    assert_sold(sale, units=1, of=1)
 
 
 @pytest.mark.parametrize("how", [EVERY[0], EVERY[-1]], ids=str)
