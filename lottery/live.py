@@ -34,12 +34,8 @@ class WatchedPeriod:
             begun=True,
             now=period.db_now,
             over=not period.pool.open,
-            pool_id=period.pool_id,
+            pool=period.pool,
             queue_id=period.queue_id,
-            available=period.pool.available,
-            taken=period.pool.taken,
-            open=period.pool.open,
-            gated=period.pool.gated,
         )
 
     def funnel(self, pk: int) -> Funnel:

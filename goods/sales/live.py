@@ -28,12 +28,8 @@ class WatchedSale:
             begun=begun,
             now=sale.db_now,
             over=status is Status.ENDED and not sale.pool.open,
-            pool_id=sale.pool_id,
+            pool=sale.pool,
             queue_id=sale.queue_id,
-            available=sale.pool.available,
-            taken=sale.pool.taken,
-            open=sale.pool.open,
-            gated=sale.pool.gated,
         )
 
     def funnel(self, pk: int) -> Funnel:

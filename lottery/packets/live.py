@@ -33,12 +33,8 @@ class WatchedPacket:
             begun=True,
             now=packet.db_now,
             over=not packet.pool.open,
-            pool_id=packet.pool_id,
+            pool=packet.pool,
             queue_id=packet.queue_id,
-            available=packet.pool.available,
-            taken=packet.pool.taken,
-            open=packet.pool.open,
-            gated=packet.pool.gated,
         )
 
     def funnel(self, pk: int) -> Funnel:

@@ -102,7 +102,7 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         started = time.perf_counter()
-        _take_body(environ)
+        body = _taken_body(environ)
         door = self._door(environ)
         asked = None if door is None else _asked(door, environ)
         if door is None or asked is None:
@@ -111,7 +111,7 @@ class Front:
         if refused is not None:
             answer = _Answer(HTTPStatus.CONFLICT, refused[_language(environ)], problems.MEDIA_TYPE)
         else:
-            fields = _fields(environ) if door.has_body else _no_fields(environ)
+            fields = _fields(environ, body) if door.has_body else _no_fields(environ)
             if fields is None or not door.is_usual(fields):
                 return self._application(environ, start_response)
             with override(_language(environ)):
@@ -167,22 +167,21 @@ def _is_secure(environ: Mapping[str, Any]) -> bool:
     return bool(environ.get(header) == value)
 
 
-def _take_body(environ: dict[str, Any]) -> None:
-    """Reads a body of usual size, whatever will be answered; whoever wants it finds it. The server
-    hangs up on a client whose body is on its way when it is answered, and the client's next
-    request, sent meanwhile, is lost."""
+def _taken_body(environ: dict[str, Any]) -> bytes | None:
+    """A body of usual size, read whatever will be answered: the server hangs up on a client whose
+    body is on its way when it is answered, and the client's next request, sent meanwhile, is lost.
+    None: there is none, or not all of it. The application can still read it."""
     length = environ.get("CONTENT_LENGTH", "")
-    if length.isdigit() and 0 < int(length) <= MAX_BODY_BYTES:
-        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))
-
-
-def _fields(environ: Mapping[str, Any]) -> Fields | None:
-    """The body's members, None unless it is as usual. The application can still read it."""
-    length, given = environ.get("CONTENT_LENGTH", ""), environ["wsgi.input"]
-    if environ.get("CONTENT_TYPE") != JSON or not isinstance(given, BytesIO):
+    if not length.isdigit() or not 0 < int(length) <= MAX_BODY_BYTES:
         return None
-    body = given.getvalue()
-    if len(body) != int(length):
+    body: bytes = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    return body if len(body) == int(length) else None
+
+
+def _fields(environ: Mapping[str, Any], body: bytes | None) -> Fields | None:
+    """The body's members, None unless it is as usual."""
+    if body is None or environ.get("CONTENT_TYPE") != JSON:
         return None
     try:
         return parse_object(body)

@@ -20,6 +20,7 @@ from django.db.models import Count, Q, QuerySet
 from shop.pools import gate
 from shop.pools.figures import GateState
 from shop.pools.kinds import queue_kinds
+from shop.pools.models import Pool
 from shop.pools.shots import Tallies, look
 
 # Rows that a funnel looks at, the newest.
@@ -40,12 +41,8 @@ class Standing:
     begun: bool
     now: datetime
     over: bool
-    pool_id: int
+    pool: Pool
     queue_id: int
-    available: int
-    taken: int
-    open: bool
-    gated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +174,13 @@ def _shot(
         until=standing.until.timestamp() if standing.until else None,
         begun=standing.begun,
         over=over,
-        available=standing.available,
-        taken=standing.taken,
+        available=standing.pool.available,
+        taken=standing.pool.taken,
         waiting=waiting,
         oldest_seconds=queue.waits_for(standing.queue_id) if waiting else 0.0,
         gate=state,
         tallies=tallies,
-        per_second=_per_second(earlier, at=at, taken=standing.taken, tallies=tallies),
+        per_second=_per_second(earlier, at=at, taken=standing.pool.taken, tallies=tallies),
         funnel=funnel,
         funnel_until=funnel_until,
     )
@@ -197,13 +194,13 @@ def _funnel(watched: Watched, pk: int, *, at: float) -> tuple[Funnel, float]:
 
 
 def _gate_state(standing: Standing, tallies: Tallies | None, *, answers: bool) -> GateState:
-    if not standing.gated:
+    if not standing.pool.gated:
         return GateState.OFF
     if not gate.configured():
         return GateState.NO_REDIS
     if not answers:
         return GateState.SILENT
-    if not standing.open:
+    if not standing.pool.open:
         return GateState.CLOSED
     return GateState.WARM if tallies else GateState.COLD
 
