@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.db import IntegrityError
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -24,7 +24,7 @@ from lottery.draws.encoding import moment_text
 from lottery.draws.terms import Terms, commitment, new_seed
 from lottery.models import POOL_KIND, QUEUE_KIND, Period, Scheme
 from shop.errors import InsufficientStock, Invalid
-from shop.operators_log import changed
+from shop.operators_log import changed, log
 from shop.pools import gate, gatekeeping
 from shop.pools import services as pools
 from shop.pools.models import Movement, Placement, Pool, Queue, Strategy
@@ -224,9 +224,7 @@ def _open(
             created_at=Now(),
         )
         if operator is not None:
-            LogEntry.objects.log_actions(
-                operator.pk, [period], ADDITION, f"Opened {period}", single_object=True
-            )
+            log(operator, [period], ADDITION, f"Opened {period}")
         _set_prize_apart(period)
         pools.adjust({pool.pk: plan.total_shares}, kind=Movement.LOAD, reference=reference)
         return period
@@ -260,11 +258,7 @@ def period_rebuild_gate(period: Period, *, operator: "User") -> None:
     """Opens the period's gate anew from the database. Raises Invalid for a period without a gate,
     Ended for one that is closed, Unavailable."""
     gatekeeping.reopen_by_hand(period.pool)
-    run(
-        lambda: LogEntry.objects.log_actions(
-            operator.pk, [period], CHANGE, "Gate rebuilt", single_object=True
-        )
-    )
+    run(lambda: log(operator, [period], CHANGE, "Gate rebuilt"))
 
 
 def beacon_of(plan: PeriodPlan) -> str:

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import CHANGE
 from django.utils.translation import gettext
 
 from lottery.draws.classic import PUBLIC_NUMBERS
 from lottery.models import Period, PublicNumber, Scheme
 from shop.errors import Invalid
+from shop.operators_log import log
 from shop.transactions import run
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def public_number_enter(period: Period, *, number: int, operator: "User") -> boo
             waiting.update(public_number=number)
         # Not which, until it stands: the next operator must read it for themselves.
         said = f"Public number {number:05d} stands" if agreed else "Public number typed in"
-        LogEntry.objects.log_actions(operator.pk, [period], CHANGE, said, single_object=True)
+        log(operator, [period], CHANGE, said)
         return agreed
 
     return run(write)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import CHANGE
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
@@ -24,7 +24,7 @@ from lottery.packets.split import SEED_BYTES, How
 from shop.accounts.models import User
 from shop.api.idempotency import Answer, RequestKey, insert, once
 from shop.errors import Ended, Invalid, Refusal
-from shop.operators_log import changed
+from shop.operators_log import changed, log
 from shop.pools import gate, gatekeeping
 from shop.pools import services as pools
 from shop.pools.ending import end
@@ -134,9 +134,7 @@ def packet_end(packet: Packet, *, operator: User | None = None) -> int:
 def _close_window(packet: Packet, operator: User) -> None:
     open_ = Packet.objects.filter(pk=packet.pk, ended_at=None, expires_at__gt=Now())
     if open_.update(expires_at=Now()):
-        LogEntry.objects.log_actions(
-            operator.pk, [packet], CHANGE, "Expired early", single_object=True
-        )
+        log(operator, [packet], CHANGE, "Expired early")
 
 
 def _close(packet: Packet) -> int:

@@ -8,14 +8,14 @@ decide at once one is told that the other has. The operators' log names both.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.admin.models import ADDITION
 from django.db import IntegrityError
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from shop.approvals.models import Awaiting
 from shop.errors import Invalid
-from shop.operators_log import changed
+from shop.operators_log import changed, log
 from shop.transactions import is_duplicate, run
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def ask(model: type[M], *, operator: "User", reference: str, **columns: Any) -> 
 
     def work() -> M:
         row = cast("M", rows.create(requested_by=operator, reference=reference, **columns))
-        _log(row, operator, f"requested: {row}", flag=ADDITION)
+        log(operator, [row], ADDITION, f"requested: {row}")
         return row
 
     try:
@@ -97,7 +97,3 @@ def _decide(row: Awaiting, state: Awaiting.State, *, operator: "User", reason: s
     rows.update(state=state, decided_by=operator, decided_at=Now())
     said = f"{state}: {reason}" if reason else str(state.value)
     changed(operator, locked, said, state=state, decided_by=operator)
-
-
-def _log(row: Awaiting, operator: "User", message: str, *, flag: int) -> None:
-    LogEntry.objects.log_actions(operator.pk, [row], flag, message, single_object=True)

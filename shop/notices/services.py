@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models.functions import Now
 
 from shop.notices.channels import channels_on
 from shop.notices.events import Event
 from shop.notices.models import Notice
+from shop.operators_log import changed
 from shop.transactions import run, run_statement
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def notice_drop(notice: Notice, *, operator: "User") -> bool:
 def _moved(notice: Notice, operator: "User", what: str, changes: Mapping[str, object]) -> bool:
     if not Notice.objects.filter(pk=notice.pk, state=Notice.State.DEAD).update(**changes):
         return False
-    LogEntry.objects.log_actions(operator.pk, [notice], CHANGE, what, single_object=True)
+    changed(operator, notice, what, **changes)
     return True
 
 
