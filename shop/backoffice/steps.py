@@ -244,10 +244,10 @@ class PlannedAdmin(SteppedAdmin):
         """The page that begins a fact."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        # What a link to this page already knows stands in the form when it opens.
-        form = self.plan_form(
-            request.POST if request.method == "POST" else None, initial=request.GET.dict()
-        )
+        # What a link to this page knows stands in the form when it opens; the reference of a form
+        # that was sent before would make of this one a repeat.
+        known = {name: value for name, value in request.GET.items() if name != "reference"}
+        form = self.plan_form(request.POST if request.method == "POST" else None, initial=known)
         if form.is_valid():
             try:
                 fact = self.begin(form, request.user)

@@ -27,8 +27,6 @@ from tests.kit.clientlog import ClientLog
 from tests.kit.offers import Scarce, offer_of
 
 TIMEOUT_SECONDS = 60
-# The web server hangs up on whoever says nothing for 30 seconds, perhaps just as they begin again.
-IDLE_SECONDS = 10
 # No answer at all.
 CUT = "cut"
 NOTHING_KNOWN = {CUT, "unavailable", "request_in_progress"}
@@ -54,7 +52,6 @@ class Line:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
-        self._heard_at = time.monotonic()
 
     def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
@@ -62,13 +59,10 @@ class Line:
         content = None if body is None else json.dumps(body).encode()
         if content is not None:
             headers = {"Content-Type": "application/json", **(headers or {})}
-        if time.monotonic() > self._heard_at + IDLE_SECONDS:
-            self.close()
         try:
             self._connection.request(method, f"/api/v1{path}", content, dict(headers or {}))
             answer = self._connection.getresponse()
             text = answer.read()
-            self._heard_at = time.monotonic()
         except (OSError, http.client.HTTPException):
             self.close()
             return Reply(0, CUT, {})

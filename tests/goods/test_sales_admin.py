@@ -153,6 +153,14 @@ class TestScheduling:
         assert first["gated"] is gate.configured()
         assert "Asia/Shanghai" in form.fields["starts_at"].help_text
 
+    def test_a_link_may_fill_the_form_in_and_never_make_a_repeat_of_it(self, desk, tea):
+        used = self.form(desk, tea)["reference"]
+
+        form = desk.get(SCHEDULE, {"sku": tea.code, "reference": used}).context["form"]
+
+        assert form.get_initial_for_field(form.fields["sku"], "sku") == tea.code
+        assert form.get_initial_for_field(form.fields["reference"], "reference") != used
+
     def test_the_same_form_sent_twice_schedules_one_sale(self, desk, tea):
         form = self.form(desk, tea)
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -351,8 +352,11 @@ def test_draws_by_the_shop_s_own_beacon_are_told_of_in_production_only(settings:
 
 
 @pytest.mark.django_db
-def test_the_demo_s_public_passwords_are_found_where_there_is_no_demo(settings: Settings) -> None:
-    name, password = demo.OPERATOR
+@pytest.mark.parametrize("login", [demo.SHOPPER, demo.OPERATOR, demo.OWNER], ids=itemgetter(0))
+def test_the_demo_s_public_passwords_are_found_where_there_is_no_demo(
+    settings: Settings, login: tuple[str, str]
+) -> None:
+    name, password = login
     operator = User.objects.create_superuser(name, password=password)
     assert found("demo", work.demo()).verdict == OK
 
