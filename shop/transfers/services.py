@@ -1,9 +1,10 @@
 """Writing the log of files. Each export and import is also in the operators' log."""
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.db import transaction
 
 from shop.accounts.models import User
+from shop.operators_log import log
 from shop.transfers.models import Transfer
 
 
@@ -17,7 +18,7 @@ def export_begin(*, operator: User, what: str, file_format: str, asked: str) -> 
         file_format=file_format,
         asked=asked,
     )
-    _log(begun, ADDITION, f"Export of {what} as {file_format}: {asked}")
+    log(operator, [begun], ADDITION, f"Export of {what} as {file_format}: {asked}")
     return begun
 
 
@@ -28,7 +29,7 @@ def export_end(export: Transfer, *, rows: int, is_whole: bool) -> None:
     export.state = Transfer.State.DONE if is_whole else Transfer.State.BROKEN
     export.save(update_fields=["rows", "state"])
     said = "done" if is_whole else "broken off"
-    _log(export, CHANGE, f"Export of {export.what} {said}: {rows} rows")
+    log(export.operator, [export], CHANGE, f"Export of {export.what} {said}: {rows} rows")
 
 
 def import_log(*, operator: User, what: str, file_format: str, asked: str, rows: int) -> Transfer:
@@ -42,11 +43,5 @@ def import_log(*, operator: User, what: str, file_format: str, asked: str, rows:
         rows=rows,
         state=Transfer.State.DONE,
     )
-    _log(done, ADDITION, f"Import of {what} from {asked}: {rows} rows changed")
+    log(operator, [done], ADDITION, f"Import of {what} from {asked}: {rows} rows changed")
     return done
-
-
-def _log(transfer: Transfer, flag: int, message: str) -> None:
-    LogEntry.objects.log_actions(
-        transfer.operator_id, [transfer], flag, message, single_object=True
-    )
