@@ -25,12 +25,20 @@ def patience() -> timedelta:
     return timedelta(hours=settings.SECOND_PERSON_HOURS)
 
 
+def _waits() -> Q:
+    return Q(state=Awaiting.State.REQUESTED, requested_at__gt=Now() - patience())
+
+
 class AwaitingRows(models.QuerySet[Any]):
     """Rows of one kind."""
 
     def waiting(self) -> "AwaitingRows":
         """Those that can still be decided, by the database's clock."""
-        return self.filter(state=Awaiting.State.REQUESTED, requested_at__gt=Now() - patience())
+        return self.filter(_waits())
+
+    def over(self) -> "AwaitingRows":
+        """The others: decided, or too late to be."""
+        return self.exclude(_waits())
 
 
 class Awaiting(models.Model):

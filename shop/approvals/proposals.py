@@ -71,7 +71,9 @@ def _plain(value: Any) -> Any:
 
 
 def _reference(deed: str, subject: int | None) -> str:
-    """The next one is another only when the last has been decided, or has waited too long."""
-    mine = Proposal.objects.filter(deed=deed, subject=subject)
-    over = mine.count() - mine.waiting().count()
+    """The next one is another only when the last has been decided, or has waited too long.
+
+    Counted in one statement: between two, somebody else may ask, and both would wait.
+    """
+    over = Proposal.objects.filter(deed=deed, subject=subject).over().count()
     return f"{deed}:{subject}:{over}"

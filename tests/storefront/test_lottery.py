@@ -64,6 +64,26 @@ def test_a_shopper_buys_the_last_shares_and_verifies_the_draw(visit, buyer):
     expect(page.get_by_role("main")).to_contain_text("Who bought.")
 
 
+def test_what_becomes_of_an_entry_is_told_though_the_period_closes_meanwhile(visit, buyer):
+    give_points(buyer, 100)
+    period = make_period(total_shares=4)
+    page = visit(buyer).tab(f"/periods/{period.pk}")
+    page.get_by_role("button", name="Take part").click()
+    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+
+    def closed(route):
+        route.fulfill(json=route.fetch().json() | {"status": "closed"})
+
+    address = f"**/api/v1/lottery/periods/{period.pk}"
+    for _ in range(2):  # when the second is asked for, the first has been read
+        with page.expect_response(address):
+            page.route(address, closed)
+    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+
+    settle(period)
+    expect(page.get_by_role("status").filter(has_text="1 shares more")).to_be_visible()
+
+
 def test_whoever_comes_afterwards_is_told_what_was_not_checked(visit, drawn):
     page = visit().tab(f"/periods/{drawn.pk}/proof")
 

@@ -50,7 +50,10 @@ def test_a_double_press_is_one_order_and_two_tabs_are_two(visit, buyer):
 
 def test_an_order_whose_answer_is_lost_is_one_order_after_the_next_press(visit, buyer):
     sale = a_sale(5)
-    page = visit(buyer).tab(f"/sales/{sale.pk}")
+    browser = visit(buyer)
+    # Before the page begins: while it is put in, a clock stands at 1970 for a moment.
+    browser.context.clock.install()
+    page = browser.tab(f"/sales/{sale.pk}")
     lost = []
 
     def lose(route):
@@ -58,7 +61,6 @@ def test_an_order_whose_answer_is_lost_is_one_order_after_the_next_press(visit, 
         route.abort()
 
     # Every try of the first press reaches the shop, and no answer of it comes back.
-    page.clock.install()
     page.route("**/api/v1/flash-sales/*/orders", lose)
     buy(page).click()
     while len(lost) < 4:
@@ -70,6 +72,25 @@ def test_an_order_whose_answer_is_lost_is_one_order_after_the_next_press(visit, 
     ordered(page)
     assert lost == [201] * 4
     assert Order.objects.count() == 1
+
+
+def test_what_becomes_of_an_order_is_told_though_the_sale_ends_meanwhile(visit, buyer):
+    sale = a_sale(5, placement="queued")
+    browser = visit(buyer)
+    browser.context.clock.install()
+    page = browser.tab(f"/sales/{sale.pk}")
+    buy(page).click()
+    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+
+    with page.expect_response(f"**/api/v1/flash-sales/{sale.pk}"):
+        FlashSale.objects.update(ends_at=Now())
+        page.clock.fast_forward(3_700_000)
+    expect(page.locator(".badge.ended")).to_be_visible()
+    page.clock.run_for(5_000)
+
+    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+    assert not drain(sale.queue_id)
+    ordered(page)
 
 
 def test_a_queued_order_waits_in_sight_and_goes_on_when_it_is_settled(visit, buyer):

@@ -19,6 +19,7 @@ export async function periodPage({ id }, view) {
   save(shared, period);
   if (mine && period.status === "open") saveReceipts(shared, period.id, receiptsOf(mine.results));
   const sold = el("div");
+  const outcome = el("div", { role: "status", class: "outcome" });
   const show = (now) =>
     fill(
       sold,
@@ -33,8 +34,8 @@ export async function periodPage({ id }, view) {
     view.every(LOOK_SECONDS, async () => {
       const now = await api.readPeriod({ period_id: id });
       save(shared, now);
-      if (now.status !== period.status) view.refresh();
-      else show(now);
+      show(now);
+      if (now.status !== period.status) view.outdated(outcome);
     });
   }
   return {
@@ -52,7 +53,7 @@ export async function periodPage({ id }, view) {
       sold,
       when(period, view),
       result(period),
-      entering(period, view),
+      entering(period, outcome, view),
       mine ? myEntries(mine.results) : null,
       promise(period),
     ],
@@ -87,10 +88,9 @@ function result({ draw, id, next_period }) {
   );
 }
 
-function entering(period, view) {
+function entering(period, outcome, view) {
   if (period.status !== "open") return null;
   if (!isLoggedIn()) return el("a", { class: "main", href: "#/login" }, t("period.log-in"));
-  const outcome = el("div", { role: "status", class: "outcome" });
   const enter = async ({ shares, allow_partial }) => {
     let entry = await api.enterPeriod({
       period_id: period.id,

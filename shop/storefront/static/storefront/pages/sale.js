@@ -31,8 +31,8 @@ export async function salePage({ id }, view) {
   show(sale);
   view.every(LOOK_SECONDS, async () => {
     const now = await api.readSale({ sale_id: id });
-    if (now.status !== sale.status && outcome.childElementCount === 0) view.refresh();
-    else show(now);
+    show(now);
+    if (now.status !== sale.status) view.outdated(outcome);
   });
   return {
     title: `${sale.goods_title} ${sale.spec}`,
@@ -46,7 +46,7 @@ export async function salePage({ id }, view) {
         el("s", {}, price(sale.original_price_fen)),
       ),
       stock,
-      times(sale, view),
+      times(sale, outcome, view),
       sale.per_user_limit ? el("p", {}, t("sale.limit", { limit: sale.per_user_limit })) : null,
       await offer(sale, addresses, outcome, view),
       outcome,
@@ -54,7 +54,7 @@ export async function salePage({ id }, view) {
   };
 }
 
-function times(sale, view) {
+function times(sale, outcome, view) {
   if (!["scheduled", "running", "paused"].includes(sale.status)) return null;
   const isComing = sale.status === "scheduled";
   const until = isComing ? sale.starts_at : sale.ends_at;
@@ -63,7 +63,7 @@ function times(sale, view) {
     {},
     t(isComing ? "sale.starts-in" : "sale.ends-in"),
     " ",
-    countdown(view, until, { over: view.refresh }),
+    countdown(view, until, { over: () => view.outdated(outcome) }),
   );
 }
 

@@ -16,6 +16,12 @@ export class View {
     this.refresh = () => (this.isOver ? null : show());
   }
 
+  /** Draws a page anew that is not so any more; not while `outcome` says what became of what
+   * somebody did there, or is about to. */
+  outdated(outcome) {
+    if (!outcome.hasChildNodes()) this.refresh();
+  }
+
   /** Does it now, and again, but not while nobody sees it; one ends before the next begins. */
   every(seconds, work) {
     const again = async () => {
