@@ -289,6 +289,8 @@ def test_a_queue_that_heard_no_ring_for_long_or_ever_is_a_problem() -> None:
         "beat.sweepers": PROBLEM,
     }
     assert "never been heard" in found("beat.celery", lines).says
+    assert "started in the last minute, ask again" in found("beat.celery", lines).do
+    assert "ask again" not in found("beat.sweepers", lines).do
     told = re.search(r"last heard (\d+) s ago", found("beat.sweepers", lines).says)
     assert told and int(told[1]) >= 90
 

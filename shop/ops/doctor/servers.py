@@ -87,6 +87,8 @@ def beat() -> Iterator[Line]:
         since = "has never been heard" if seconds is None else f"was last heard {seconds:.0f} s ago"
         says = f"Beat {since} in `{queue}`: {_UNDONE.get(queue, _UNDONE_ELSE)}."
         do = f"See that beat (one) and a worker of `{queue}` are running, and look into their logs."
+        if seconds is None:
+            do = f"If they were started in the last minute, ask again. Else: {do}"
         yield problem(f"beat.{queue}", says, do)
 
 
