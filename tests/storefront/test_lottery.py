@@ -79,6 +79,7 @@ def test_what_becomes_of_an_entry_is_told_though_the_period_closes_meanwhile(vis
         with page.expect_response(address):
             page.route(address, closed)
     expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+    page.unroute_all(behavior="wait")
 
     settle(period)
     expect(page.get_by_role("status").filter(has_text="1 shares more")).to_be_visible()
