@@ -116,6 +116,8 @@ def configure(_config: Mapping[str, Any]) -> None:
                 "django.request": {"filters": ["only_unforeseen"]},
                 # Scanners ask for any host; the answers are counted as 400.
                 "django.security.DisallowedHost": {"level": "CRITICAL"},
+                # At DEBUG, the page's whole context wherever a template asks for what it has not.
+                "django.template": {"level": "INFO"},
                 "_granian": to_root,
                 # A line for each call, with its whole address.
                 "urllib3": {"level": "WARNING"},

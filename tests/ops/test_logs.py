@@ -97,6 +97,16 @@ def test_the_level_is_a_setting() -> None:
     assert [line["message"] for line in lines(code, LOG_LEVEL="WARNING")] == ["w"]
 
 
+def test_no_page_is_written_out_whatever_the_level() -> None:
+    """Django's lines of what a template has not name all that it has."""
+    code = (
+        "from django.template import Context, Template\n"
+        f"Template('{{{{ nothing }}}}').render(Context({{'of_whom': {SECRET!r}}}))\n"
+        "log.debug('d')"
+    )
+    assert [line["message"] for line in lines(code, LOG_LEVEL="debug")] == ["d"]
+
+
 def test_a_command_writes_for_people_on_stdout_and_nothing_on_stderr() -> None:
     done = run_python("from django.core.management import call_command\ncall_command('check')")
     assert done.stdout == "System check identified no issues (0 silenced).\n"
