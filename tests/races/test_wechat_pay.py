@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +19,15 @@ from orders.models import Order
 from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
-from orders.payments.oversight.models import PaymentAlarm
+from orders.payments.oversight.models import PaymentAlarm, Reconciliation
+from orders.payments.oversight.reconciliation import reconcile
 from orders.payments.wechat import client, notifications
 from orders.states import State
 from shop.accounts.models import User
 from shop.errors import Refusal
 from shop.pools.audit import audit
 from tests.factories import make_address, make_sku, make_user, overdue, place, start_payment
-from tests.fakes.wechat_pay import WechatPay, keys
+from tests.fakes.wechat_pay import WechatPay, books, keys
 from tests.kit.barrier import race
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters
@@ -290,3 +292,13 @@ def test_killed_when_a_refund_is_done_there_and_not_written_down(
     assert (order.status, order.refunded_fen) == (State.REFUNDED, 1000)
     assert len(far.refunds) == 1
     assert audit().broken == {}
+
+
+def test_a_day_compared_by_several_at_once_is_one_account(far: WechatPay) -> None:
+    for back in range(30, 35):
+        day = books.now().date() - timedelta(days=back)
+
+        outcomes = race([partial(reconcile, provider="wechat", day=day)] * 4)
+
+        assert len({outcome.result() for outcome in outcomes}) == 1
+        assert Reconciliation.objects.get(day=day).runs == 4
