@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -302,3 +304,48 @@ def test_a_day_compared_by_several_at_once_is_one_account(far: WechatPay) -> Non
 
         assert len({outcome.result() for outcome in outcomes}) == 1
         assert Reconciliation.objects.get(day=day).runs == 4
+
+
+def test_one_that_is_opened_before_its_close_is_recorded_is_closed_once_more(
+    far: WechatPay, buyer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was unknown there when it was closed; before that is written down, it is opened."""
+    order = place(buyer, {make_sku(stock=10): 1})
+    opening, answered, opened = Event(), Event(), Event()
+    wechat = type(payments.providers()["wechat"])
+    create = wechat.create
+
+    def slow(self: Any, charge: Any) -> Any:
+        opening.set()
+        assert answered.wait(120)
+        return create(self, charge)
+
+    def pause(_name: str) -> None:
+        answered.set()
+        assert opened.wait(120)
+
+    monkeypatch.setattr(wechat, "create", slow)
+    monkeypatch.setattr(payments, "failpoint", pause)
+
+    def start() -> Payment:
+        try:
+            return start_wechat(buyer, order)
+        finally:
+            opened.set()
+
+    def close() -> None:
+        assert opening.wait(120)
+        overdue(order)
+        lifecycle.orders_expire()
+        payments.payments_close()
+
+    payment, _ = (outcome.result() for outcome in race([start, close]))
+    assert far.charges[payment.payment_no].state == "NOTPAY"
+
+    payments.payments_close()
+
+    assert far.charges[payment.payment_no].state == "CLOSED"
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.status, order.status) == ("closed", "expired")
+    assert audit().broken == {}
