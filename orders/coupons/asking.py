@@ -7,7 +7,13 @@ from django.conf import settings
 from django.utils.translation import gettext
 
 from orders.coupons.models import Coupon, Kind
-from orders.coupons.services import CouponPlan, coupon_add, coupon_check, coupon_create
+from orders.coupons.services import (
+    CouponPlan,
+    coupon_add,
+    coupon_check,
+    coupon_create,
+    was_added,
+)
 from shop.approvals.deeds import asks_second_person
 from shop.approvals.models import Proposal
 from shop.approvals.proposals import proposal_ask, written_down
@@ -50,16 +56,31 @@ def coupon_add_or_ask(
 ) -> bool | Proposal:
     """Adds to a coupon's issue, or asks for it: many small steps are one large one. Raises as
     `coupon_add`."""
-    if not _is_large(coupon, count=coupon.total + count):
-        return coupon_add(coupon, count=count, operator=operator, reference=reference)
-    return proposal_ask(
-        ADD,
-        title=gettext("%(count)d more of %(coupon)s") % {"count": count, "coupon": coupon},
-        subject=coupon.pk,
-        terms={"count": count},
-        operator=operator,
-        reference=reference,
-    )
+
+    def refuse_large() -> None:
+        # Of the issue as it is now, under its lock: others may be adding to it. Where this very
+        # addition is in it already, there is nothing to ask for.
+        issue = Coupon.objects.select_for_update().get(pk=coupon.pk)
+        if _is_large(issue, count=issue.total + count) and not was_added(coupon, reference):
+            raise _Large
+
+    try:
+        return coupon_add(
+            coupon, count=count, operator=operator, reference=reference, decide=refuse_large
+        )
+    except _Large:
+        return proposal_ask(
+            ADD,
+            title=gettext("%(count)d more of %(coupon)s") % {"count": count, "coupon": coupon},
+            subject=coupon.pk,
+            terms={"count": count},
+            operator=operator,
+            reference=reference,
+        )
+
+
+class _Large(Exception):
+    """It would take off more than one person may promise."""
 
 
 def _is_large(terms: CouponPlan | Coupon, *, count: int) -> bool:

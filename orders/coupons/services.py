@@ -23,7 +23,7 @@ from shop.errors import Ended, Invalid, NotFound, NotStarted, SoldOut
 from shop.numbers import new_number
 from shop.operators_log import Changes, log
 from shop.pools import services as pools
-from shop.pools.models import Movement, Pool, Strategy
+from shop.pools.models import Movement, Pool, PoolMovement, Strategy
 from shop.pools.refusals import No, refusal_of
 from shop.pools.services import Claim, Terms, admitted
 from shop.pools.strategies import Take
@@ -196,6 +196,12 @@ def coupon_add(
             raise
         return False
     return True
+
+
+def was_added(coupon: Coupon, reference: str) -> bool:
+    """Whether `coupon_add` has added to it under that reference."""
+    added = PoolMovement.objects.filter(kind=Movement.ADJUST, reference=reference)
+    return added.filter(pool_id=coupon.pool_id).exists()
 
 
 def coupon_stop(coupon: Coupon, *, operator: "User") -> bool:

@@ -174,7 +174,10 @@ def _each_due(
             asks=F("asks") + 1,
             ask_at=payment.db_now + timedelta(seconds=wait),
         )
-        if transactions.run_statement(claim) and _ask(payment, ask):
+        if not transactions.run_statement(claim):
+            continue
+        payment.asks += 1
+        if _ask(payment, ask):
             answered += 1
     return answered
 
@@ -209,10 +212,11 @@ def _ask(payment: Payment, ask: Callable[[Payment], ChargeTold]) -> bool:
 
 def _record_closed(payment: Payment) -> None:
     if payment.order_id is None:
-        top_ups.record_closed(payment.pk)
+        top_ups.record_closed(payment)
         return
     order = order_locked(pk=payment.order_id)
-    still = Payment.objects.filter(pk=payment.pk, status__in=OPEN)
+    # Unless it was asked once more since, or has to be: then that answer is the one that counts.
+    still = Payment.objects.filter(pk=payment.pk, status__in=OPEN, asks=payment.asks)
     if not still.update(status=Payment.Status.CLOSED):
         return
     still_open = Payment.objects.filter(order=order, status__in=OPEN).exists()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 
@@ -124,7 +125,7 @@ def _tell_provider(payment: Payment) -> None:
     failpoint("payment.provider.after")
     mine = Payment.objects.filter(pk=payment.pk, status=Payment.Status.PENDING)
     if not transactions.run_statement(partial(mine.update, params=params)):
-        # Closed while it was being opened: nobody knows which of the two came first there.
+        # Closed, or being closed, meanwhile: nobody knows which of the two came first there.
         _close_again(payment)
     payment.refresh_from_db()
 
@@ -142,6 +143,12 @@ def _charge_of(payment: Payment) -> Charge:
 
 
 def _close_again(payment: Payment) -> None:
-    closed = Payment.objects.filter(pk=payment.pk, status=Payment.Status.CLOSED)
-    again = partial(closed.update, status=Payment.Status.CLOSING, asks=0, ask_at=Now())
+    # Counted up, so that a close that is under way, and too early, is not taken for this one.
+    closed = (Payment.Status.CLOSING, Payment.Status.CLOSED)
+    again = partial(
+        Payment.objects.filter(pk=payment.pk, status__in=closed).update,
+        status=Payment.Status.CLOSING,
+        asks=F("asks") + 1,
+        ask_at=Now(),
+    )
     transactions.run_statement(again)

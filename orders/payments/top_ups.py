@@ -58,9 +58,9 @@ def record_success(payment_id: int, says: Mapping[str, Any]) -> None:
     wallet.fill(top_up)
 
 
-def record_closed(payment_id: int) -> None:
-    """The provider takes no money for it any more."""
-    still = _top_ups().filter(pk=payment_id, status__in=OPEN)
+def record_closed(top_up: Payment) -> None:
+    """The provider takes no money for it any more, as it answered when it was asked last."""
+    still = _top_ups().filter(pk=top_up.pk, status__in=OPEN, asks=top_up.asks)
     still.update(status=Payment.Status.CLOSED)
 
 

@@ -14,12 +14,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from rest_framework.test import APIClient
 
 from goods.models import Sku
-from orders.cart import cart_lines
+from orders.cart import cart_item_set, cart_lines
 from orders.checkout import Checkout, order_place
 from orders.models import CartItem, Order, OrderLine
 from shop import transactions
 from shop.accounts.models import User
-from shop.errors import Busy, SoldOut
+from shop.errors import Busy, Invalid, SoldOut
 from shop.pools.audit import Report, audit
 from shop.pools.models import PoolMovement
 from tests.factories import make_address, make_sku, make_user, place, request_key_of
@@ -222,3 +222,20 @@ def test_a_deadlock_with_somebody_who_locks_the_other_way_round_reaches_no_shopp
     assert Order.objects.get().pk == ordering.result().pk
     assert (counters(tea.pool), counters(pot.pool)) == ((4, 1), (4, 1))
     assert audit().broken == {}
+
+
+def test_a_cart_with_one_place_left_is_not_overfilled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orders.cart.MAX_LINES", 3)
+    teas = [make_sku().pk for _ in range(8)]
+    for _ in range(5):
+        user = make_user()
+        for tea in teas[:2]:
+            cart_item_set(user=user, sku_id=tea, count=1)
+
+        outcomes = race([partial(cart_item_set, user=user, sku_id=tea, count=2) for tea in teas])
+
+        refused = [outcome.error for outcome in outcomes if outcome.error is not None]
+        assert [type(error) for error in refused] == [Invalid] * 5
+        lines = cart_lines(user)
+        assert len(lines) == 3
+        assert set(lines.values()) == {2}

@@ -10,11 +10,13 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from orders import lifecycle
+from orders.coupons.asking import coupon_add_or_ask
 from orders.coupons.models import IssuedCoupon
 from orders.models import Order
 from orders.payments import refunding
 from orders.payments import services as payments
 from orders.pending import checkout_queue
+from shop.approvals.models import Proposal
 from shop.errors import Refusal
 from shop.pools.audit import audit
 from tests.factories import make_address, make_sku, make_user, overdue, start_payment
@@ -161,6 +163,25 @@ def test_coupons_that_sweeps_give_back_are_used_again_meanwhile(settings: Settin
     assert set(codes) <= {"", "coupon_unusable"}
     used = IssuedCoupon.objects.filter(status="used").count()
     assert used == Order.objects.filter(status="unpaid").count()
+    assert audit().broken == {}
+
+
+def test_small_additions_at_once_are_one_large_one_too(settings: Settings) -> None:
+    """Each of them has read an issue to which it may add."""
+    settings.COUPON_MOST_FEN = 1_000
+    coupon = make_coupon(off_fen=100, total=5)
+    add = [
+        partial(coupon_add_or_ask, coupon, count=3, operator=make_user(), reference=f"add-{n}")
+        for n in range(4)
+    ]
+
+    outcomes = race([partial(patient, one) for one in add])
+
+    assert Counter(outcome.result() for outcome in outcomes) == {"": 4}
+    assert Proposal.objects.count() == 3
+    coupon.refresh_from_db()
+    assert coupon.total == 8
+    assert counters(coupon.pool) == (8, 0)
     assert audit().broken == {}
 
 

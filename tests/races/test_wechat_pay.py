@@ -6,8 +6,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,14 +21,15 @@ from orders.models import Order
 from orders.payments import refunding
 from orders.payments import services as payments
 from orders.payments.models import Payment, Refund
-from orders.payments.oversight.models import PaymentAlarm
+from orders.payments.oversight.models import PaymentAlarm, Reconciliation
+from orders.payments.oversight.reconciliation import reconcile
 from orders.payments.wechat import client, notifications
 from orders.states import State
 from shop.accounts.models import User
 from shop.errors import Refusal
 from shop.pools.audit import audit
 from tests.factories import make_address, make_sku, make_user, overdue, place, start_payment
-from tests.fakes.wechat_pay import WechatPay, keys
+from tests.fakes.wechat_pay import WechatPay, books, keys
 from tests.kit.barrier import race
 from tests.kit.marks import on_mariadb
 from tests.kit.units import counters
@@ -289,4 +293,59 @@ def test_killed_when_a_refund_is_done_there_and_not_written_down(
     order.refresh_from_db()
     assert (order.status, order.refunded_fen) == (State.REFUNDED, 1000)
     assert len(far.refunds) == 1
+    assert audit().broken == {}
+
+
+def test_a_day_compared_by_several_at_once_is_one_account(far: WechatPay) -> None:
+    for back in range(30, 35):
+        day = books.now().date() - timedelta(days=back)
+
+        outcomes = race([partial(reconcile, provider="wechat", day=day)] * 4)
+
+        assert len({outcome.result() for outcome in outcomes}) == 1
+        assert Reconciliation.objects.get(day=day).runs == 4
+
+
+def test_one_that_is_opened_before_its_close_is_recorded_is_closed_once_more(
+    far: WechatPay, buyer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was unknown there when it was closed; before that is written down, it is opened."""
+    order = place(buyer, {make_sku(stock=10): 1})
+    opening, answered, opened = Event(), Event(), Event()
+    wechat = type(payments.providers()["wechat"])
+    create = wechat.create
+
+    def slow(self: Any, charge: Any) -> Any:
+        opening.set()
+        assert answered.wait(120)
+        return create(self, charge)
+
+    def pause(_name: str) -> None:
+        answered.set()
+        assert opened.wait(120)
+
+    monkeypatch.setattr(wechat, "create", slow)
+    monkeypatch.setattr(payments, "failpoint", pause)
+
+    def start() -> Payment:
+        try:
+            return start_wechat(buyer, order)
+        finally:
+            opened.set()
+
+    def close() -> None:
+        assert opening.wait(120)
+        overdue(order)
+        lifecycle.orders_expire()
+        payments.payments_close()
+
+    payment, _ = (outcome.result() for outcome in race([start, close]))
+    assert far.charges[payment.payment_no].state == "NOTPAY"
+
+    payments.payments_close()
+
+    assert far.charges[payment.payment_no].state == "CLOSED"
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.status, order.status) == ("closed", "expired")
     assert audit().broken == {}

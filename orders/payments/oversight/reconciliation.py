@@ -199,9 +199,12 @@ def _write(
         "differences": [difference.document() for difference in found],
         "compared_at": Now(),
     }
-    known = Reconciliation.objects.filter(provider=provider, day=day)
-    if not known.update(runs=F("runs") + 1, **columns):
-        Reconciliation.objects.create(provider=provider, day=day, **columns)
+    # Found where somebody else has made it at this moment.
+    row, _ = Reconciliation.objects.get_or_create(
+        provider=provider, day=day, defaults={**columns, "runs": 0}
+    )
+    known = Reconciliation.objects.filter(pk=row.pk)
+    known.update(runs=F("runs") + 1, **columns)
     return known.get()
 
 

@@ -120,6 +120,18 @@ def test_many_small_additions_are_one_large_one(desk: Client, operator: User, se
     assert audit().broken == {}
 
 
+def test_an_addition_that_is_sent_again_is_not_asked_for_beside(operator):
+    """What was added up to the limit by it is no reason to ask for it once more."""
+    coupon = make_coupon(off_fen=100, total=7)
+    for is_first in (True, False):
+        coupon.refresh_from_db()
+        added = coupon_add_or_ask(coupon, count=3, operator=operator, reference=REFERENCE)
+        assert added is is_first
+
+    assert not Proposal.objects.exists()
+    assert counters(coupon.pool) == (10, 0)
+
+
 def test_a_coupon_that_was_stopped_meanwhile_is_not_added_to(operator, second):
     coupon = make_coupon(off_fen=100, total=10)
     proposal = coupon_add_or_ask(coupon, count=1, operator=operator, reference=REFERENCE)
