@@ -1,13 +1,24 @@
 """Operators at one row, and others at the same: nobody's columns are written over by who did not
 change them."""
 
-import pytest
-from django.urls import reverse
+from functools import partial
+from io import BytesIO
 
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from PIL import Image
+
+from goods.admin import GoodsAdmin
+from goods.models import GoodsImage, Sku
+from goods.services import sku_create, sku_delete
 from orders.models import ShippingMethod
+from shop import transactions
 from shop.accounts.models import User
 from shop.backoffice.edits import EditsAdmin
-from tests.factories import make_shipping, make_user
+from shop.errors import Busy
+from tests.factories import make_goods, make_shipping, make_user
+from tests.goods.test_admin import goods_form
 from tests.kit.barrier import race
 from tests.kit.desk import page_of
 from tests.kit.marks import on_mariadb
@@ -114,3 +125,54 @@ def test_who_is_disabled_while_a_password_is_hashed_stays_disabled(
     user.refresh_from_db()
     assert user.check_password(NEW)
     assert not (user.is_active or user.is_staff or user.is_superuser)
+
+
+def test_a_picture_whose_goods_somebody_holds_is_stored_at_the_second_try(
+    desk, somebody, monkeypatch, settings, tmp_path
+):
+    settings.MEDIA_ROOT = tmp_path
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0  # as if it were large: put away, it is moved
+    goods, picture = make_goods(), BytesIO()
+    Image.new("RGB", (1, 1)).save(picture, "PNG")
+    with somebody.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT id FROM goods_goods WHERE id = %s FOR UPDATE", [goods.pk])
+    is_contention = transactions.is_contention
+
+    def letting_go(error):
+        somebody.connection.rollback()
+        return is_contention(error)
+
+    monkeypatch.setattr(transactions, "is_contention", letting_go)
+
+    answer = desk.post(
+        page_of(goods),
+        goods_form(
+            goods,
+            images=[{"file": SimpleUploadedFile("a.png", picture.getvalue()), "position": 1}],
+        ),
+    )
+
+    assert answer.status_code == 302
+    assert GoodsImage.objects.get().file.read() == picture.getvalue()
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_a_sku_that_an_operator_edits_is_deleted_by_another_only_after_that(desk, monkeypatch):
+    goods = make_goods()
+    sku = sku_create(goods=goods, code="A", price_fen=100)
+    monkeypatch.setattr(transactions, "ATTEMPTS", 1)
+    save, refused = GoodsAdmin.save_model, []
+
+    def saving(admin, request, row, form, change):
+        delete = partial(transactions.run, partial(sku_delete, Sku.objects.get()))
+        refused.extend(outcome.error for outcome in race([delete]))
+        save(admin, request, row, form, change)
+
+    monkeypatch.setattr(GoodsAdmin, "save_model", saving)
+
+    answer = desk.post(page_of(goods), goods_form(goods, skus=[(sku, {"price_fen": 200})]))
+
+    assert answer.status_code == 302
+    assert [type(error) for error in refused] == [Busy]
+    assert Sku.objects.get().price_fen == 200
