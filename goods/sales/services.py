@@ -251,8 +251,7 @@ def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:
     run(lambda: _close_window(sale, operator))
     _tell_gate(sale)
     left = end(sale.queue_id, partial(_close_pool, sale))
-    if sale.pool.gated:
-        gate.fade(sale.pool_id)
+    gatekeeping.quietly(gate.fade, sale.pool)
     return left
 
 
