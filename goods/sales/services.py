@@ -238,10 +238,10 @@ def sale_set_pool(sale: FlashSale, *, strategy: Strategy, gated: bool, operator:
 
     run(work)
     sale.pool.strategy, sale.pool.gated = strategy, gated
-    if gated:
-        _open_gate(sale)
-    elif gate.configured():
+    if not gated and gate.configured():
         gate.fade(sale.pool_id)
+    # If it is on by now: what has just been let fade may be what another has just opened.
+    _open_gate(sale)
 
 
 def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:

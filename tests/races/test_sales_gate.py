@@ -388,6 +388,27 @@ def test_a_gate_that_is_switched_off_does_not_stay(
     assert not gatekeeping.rebuild(sale.pool_id, force=True)
 
 
+def test_a_gate_that_is_switched_on_while_another_operator_switches_it_off_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one who switched it off lets it fade only after the other has opened it."""
+    sale, operator = sale_of(GATED, stock=10), make_user()
+    switch = partial(sale_set_pool, strategy=Strategy.DEFAULT, operator=operator)
+    fade, others = gate.fade, iter([partial(switch, sale, gated=True)])
+
+    def late(pool_id: int) -> None:
+        next(others, lambda: None)()
+        fade(pool_id)
+
+    monkeypatch.setattr(gate, "fade", late)
+
+    switch(sale, gated=False)
+
+    forever = -1
+    assert gate.client().ttl(gate.names(sale.pool_id)[0]) == forever
+    assert in_step(sale)
+
+
 def test_a_release_after_the_gate_is_gone_leaves_nothing_behind() -> None:
     sale, [user] = sale_of(GATED, stock=10), make_users(1)
     request = gate.Request(sale.pool_id, user.pk, count=1, key="k")
