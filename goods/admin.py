@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, models
+from django.db import IntegrityError, connection, models
 from django.db.models import ProtectedError, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -136,6 +136,18 @@ class GoodsAdmin(EditsAdmin, ImportedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Goods]:
         # Not joined: MariaDB would begin at the few categories and sort all goods for one page.
         return super().get_queryset(request).prefetch_related("category")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Goods | None:
+        """To be edited, they are locked before they and their SKUs are read. What is in the way is
+        met here: no try puts a picture away that the next one then misses."""
+        goods: Goods | None = super().get_object(request, object_id, from_field)
+        is_edit = request.method == "POST" and connection.in_atomic_block
+        if goods is None or not is_edit:
+            return goods
+        services.goods_lock({goods.pk})
+        return super().get_object(request, object_id, from_field)
 
     def changeform_view(
         self,

@@ -155,6 +155,8 @@ def sku_delete(sku: Sku) -> None:
     """Deletes a SKU and its pool. Raises ProtectedError when it was ever sold or its stock ever
     moved: then it is part of the books, and can only be put off the shelf."""
     goods_lock({sku.goods_id})
+    # Whether its stock ever moved can be told only while nobody is moving it.
+    list(Pool.objects.locked([sku.pool_id]))
     sku.delete()
     Pool(pk=sku.pool_id).delete()
     _refresh_min_price({sku.goods_id})

@@ -52,10 +52,10 @@ def import_carry_out(*, file: File, shown: str, operator: User) -> Imported:
         plan = plan_of(file.lines)
         if plan.is_nothing:  # also when an earlier try of ours was committed, and nobody heard it
             return Imported(0, 0)
+        _require(plan, shown)  # or what is locked would be something else
         _lock(plan)
         plan = plan_of(file.lines)
-        if plan.faulty or plan.digest() != shown:
-            raise NotAsShown
+        _require(plan, shown)
         done = Imported(len(plan.new), len(plan.changed))
         import_log(
             operator=operator,
@@ -73,6 +73,11 @@ def import_carry_out(*, file: File, shown: str, operator: User) -> Imported:
         if is_duplicate(error):  # a code that somebody else has just given
             raise NotAsShown from error
         raise
+
+
+def _require(plan: Plan, shown: str) -> None:
+    if plan.faulty or plan.digest() != shown:
+        raise NotAsShown
 
 
 def _lock(plan: Plan) -> None:

@@ -238,10 +238,10 @@ def sale_set_pool(sale: FlashSale, *, strategy: Strategy, gated: bool, operator:
 
     run(work)
     sale.pool.strategy, sale.pool.gated = strategy, gated
-    if gated:
-        _open_gate(sale)
-    elif gate.configured():
+    if not gated and gate.configured():
         gate.fade(sale.pool_id)
+    # If it is on by now: what has just been let fade may be what another has just opened.
+    _open_gate(sale)
 
 
 def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:
@@ -251,21 +251,22 @@ def sale_end(sale: FlashSale, *, operator: "User | None" = None) -> int:
     run(lambda: _close_window(sale, operator))
     _tell_gate(sale)
     left = end(sale.queue_id, partial(_close_pool, sale))
-    if sale.pool.gated:
-        gate.fade(sale.pool_id)
+    gatekeeping.quietly(gate.fade, sale.pool)
     return left
 
 
 def _close_window(sale: FlashSale, operator: "User | None") -> None:
-    running = FlashSale.objects.filter(pk=sale.pk, starts_at__lt=Now(), ends_at__gt=Now())
-    ended = running.update(ends_at=Now())
-    if not ended and is_open(sale):
+    # Of several who end it, one does; and its start passes for all of this or for nothing.
+    list(FlashSale.objects.select_for_update().filter(pk=sale.pk).values_list("pk"))
+    seen = FlashSale.objects.select_related("pool").annotate(db_now=Now()).get(pk=sale.pk)
+    if seen.starts_at < seen.db_now < seen.ends_at:
+        FlashSale.objects.filter(pk=sale.pk).update(ends_at=Now())
+    elif seen.db_now <= seen.starts_at and seen.pool.open:
         # One that has not begun never will: closed before its window opens.
-        early = FlashSale.objects.filter(pk=sale.pk, starts_at__gte=Now())
-        if early.exists():
-            ended = Pool.objects.filter(pk=sale.pool_id).update(open=False)
-    if ended:
-        _log(sale, operator, "Ended")
+        Pool.objects.filter(pk=sale.pool_id).update(open=False)
+    else:
+        return
+    _log(sale, operator, "Ended")
 
 
 def _close_pool(sale: FlashSale) -> int:

@@ -20,9 +20,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from shop.accounts.forms import PasswordForm
 from shop.accounts.models import Address, User, without_middle
 from shop.accounts.wechat.models import Identity, shortened
 from shop.backoffice.edits import EditsAdmin
@@ -86,7 +87,7 @@ def role_title(group: Group) -> str:
 class UserAdmin(EditsAdmin, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
     list_display = ("username", "nickname", "is_active", "is_staff", "date_joined")
     search_fields = ("username",)
     search_help_text = _("A whole user name.")

@@ -158,14 +158,19 @@ def _delete_tokens(ids: list[int]) -> int:
 
 def address_create(*, user: User, text: AddressText, is_default: bool) -> Address:
     """A new address; the first is the default. Raises Invalid when there are MAX_ADDRESSES."""
+    made: list[int] = []
 
     def work() -> Address:
         _lock(user)
+        # There only if an earlier try was committed, and nobody heard it.
+        if (earlier := addresses_of(user).filter(pk__in=made).first()) is not None:
+            return earlier
         count = addresses_of(user).count()
         if count >= MAX_ADDRESSES:
             message = _("There are too many addresses; delete one first.")
             raise Invalid.field("", message, code="max_length")
         address = Address.objects.create(user=user, **text)
+        made.append(address.pk)
         if is_default or count == 0:
             _make_default(address)
         return address
@@ -197,10 +202,15 @@ def address_delete(*, user: User, address_id: int) -> None:
 
     Raises NotFound.
     """
+    was_there = False
 
     def work() -> None:
+        nonlocal was_there
         _lock(user)
+        if was_there and not addresses_of(user).filter(pk=address_id).exists():
+            return  # an earlier try was committed, and nobody heard it
         address = address_of(user, address_id=address_id)
+        was_there = True
         address.delete()
         newest = addresses_of(user).first()
         if address.is_default and newest is not None:

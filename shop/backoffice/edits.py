@@ -1,7 +1,8 @@
 """Pages on which operators edit rows: what a field was before and after is in the operators' log.
 
 `EditsAdmin` is what the admin of such a model is made of. It adds to what Django writes into its
-log the values of each field that a form changed, of the row itself and of those edited with it.
+log the values of each field that a form changed, of the row itself and of those edited with it. And
+it writes no column that the form has not changed: others may have, since the row was read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,12 @@ from shop.operators_log import HIDDEN, Value, is_secret, label_of, plain
 class EditsAdmin(HistoryAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """The log of whoever edits, with values."""
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=_changed(obj, form))
+        else:
+            super().save_model(request, obj, form, change)
+
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
@@ -35,6 +42,17 @@ class EditsAdmin(HistoryAdmin, ModelAdmin):  # type: ignore[type-arg]  # not gen
             if behind is not None and (values := list(_values(behind))):
                 part["values"] = values
         return message
+
+
+def _changed(row: Model, form: Any) -> list[str]:
+    """The fields that are not as the form has read them; it may have changed more than was sent."""
+    return [
+        field.name
+        for field in row._meta.concrete_fields
+        if field.name in form.fields
+        and not field.primary_key
+        and field.value_from_object(row) != form.initial.get(field.name)
+    ]
 
 
 def _behind(formset: Any) -> Iterator[forms.BaseForm | None]:

@@ -91,6 +91,9 @@ def rebuild(pool_id: int, *, force: bool = False) -> bool:
         [counters, users, keys, look, new_users, new_keys],
         [int(force), "remaining", books.remaining, *_fields(terms)],
     )
+    # Other terms while we read: whoever set them has told the gate that was there before.
+    if opened:
+        apply_terms(pool_id)
     # Closed, or its gate switched off, while we read: whoever did that has let the gate fade that
     # was there before.
     if not Pool.objects.filter(pk=pool_id, open=True, gated=True).exists():
@@ -117,9 +120,9 @@ def reopen_by_hand(pool: Pool) -> None:
 
 
 def quietly(keep: Callable[[int], object], pool: Pool) -> None:
-    """Keeps the gate of a pool that has one. What is committed stands, whether or not Redis hears
-    of it; the correction tells it again."""
-    if not pool.gated:
+    """Keeps the gate of a pool that has one by now. What is committed stands, whether or not Redis
+    hears of it; the correction tells it again."""
+    if not Pool.objects.filter(pk=pool.pk, gated=True).exists():
         return
     try:
         keep(pool.pk)

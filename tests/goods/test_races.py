@@ -4,11 +4,13 @@ from functools import partial
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db.models.deletion import Collector
 
 from goods.models import Goods, Sku
-from goods.services import goods_update, sku_create, sku_update
+from goods.services import goods_update, sku_create, sku_delete, sku_update
 from goods.stock import LoadMode, StockRow, adjust_stock, load_stock
-from shop.errors import SoldOut
+from shop import transactions
+from shop.errors import Busy, SoldOut
 from shop.pools.models import Pool, PoolMovement
 from tests.factories import make_address, make_goods, make_sku, make_user, place
 from tests.kit.barrier import race
@@ -117,3 +119,27 @@ def test_a_load_that_takes_stock_away_oversells_nothing():
     removed = PoolMovement.objects.get(reference="r1").delta
     assert available == 0
     assert taken == 20 + removed
+
+
+def test_no_stock_moves_between_the_look_at_a_skus_books_and_its_deletion(monkeypatch):
+    sku, operator = make_sku(stock=0), make_user("operator")
+    monkeypatch.setattr(transactions, "ATTEMPTS", 1)
+    refused = []
+    adjust = partial(
+        adjust_stock, sku=sku, delta=3, reason="found", operator=operator, reference="r1"
+    )
+    delete = Collector.delete
+
+    def deleting(collector):
+        if Pool in collector.data:  # its movements have been looked for
+            [outcome] = race([adjust])
+            refused.append(outcome.error)
+        return delete(collector)
+
+    monkeypatch.setattr(Collector, "delete", deleting)
+
+    sku_delete(Sku.objects.get())
+
+    assert [type(error) for error in refused] == [Busy]
+    assert (Sku.objects.count(), Pool.objects.count()) == (0, 0)
+    assert not PoolMovement.objects.exists()

@@ -84,3 +84,24 @@ def test_a_price_that_changes_while_an_import_waits_for_its_goods_is_not_lost(mo
         import_carry_out(file=file, shown=digest, operator=make_user(is_staff=True))
 
     assert Sku.objects.get().price_fen == 1100
+
+
+def test_goods_that_are_what_was_shown_only_after_the_lock_are_not_written(monkeypatch):
+    """Called otherwise for a moment, they were not found by the first look, and are not locked."""
+    goods = make_sku().goods
+    file, digest = file_of(("title", "title_en"), (goods.title, "Tea"))
+    titled = Goods.objects.filter(pk=goods.pk)
+    titled.update(title="?")
+    lock = imports._lock
+
+    def locking(plan):
+        lock(plan)
+        [outcome] = race([lambda: titled.update(title=goods.title)])
+        outcome.result()
+
+    monkeypatch.setattr(imports, "_lock", locking)
+
+    with pytest.raises(NotAsShown):
+        import_carry_out(file=file, shown=digest, operator=make_user(is_staff=True))
+
+    assert titled.get().title_en == ""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -16,10 +17,11 @@ from orders.pending import checkout_queue
 from shop.accounts.models import User
 from shop.pools.audit import Report, audit
 from shop.pools.models import Placement
-from tests.factories import make_address, make_sku, make_user, place
+from tests.factories import make_address, make_sale, make_sku, make_user, place
 from tests.faults.sales import assert_sold, buy, sale_of, states, units_held
 from tests.kit.barrier import Outcome, race, watching
 from tests.kit.clientlog import ClientLog
+from tests.kit.desk import logged
 from tests.kit.hows import (
     FOR_NOW,
     SEED,
@@ -220,6 +222,17 @@ def test_a_sale_that_is_ended_in_the_rush_gives_the_rest_back_once(how: How) -> 
     assert counters(sale.pool) == (0, sold)
     assert counters(tea.pool) == (60 - sold, 0)
     assert audit().broken == {}
+
+
+@pytest.mark.parametrize("starts_in", [timedelta(minutes=-1), timedelta(hours=1)])
+def test_of_many_who_end_a_sale_at_once_one_does(starts_in: timedelta) -> None:
+    for _ in range(5):
+        sale = make_sale(starts_in=starts_in, ends_in=timedelta(hours=2))
+
+        outcomes = race([partial(sale_end, sale, operator=make_user())] * 4)
+
+        assert sum(outcome.result() for outcome in outcomes) == sale.total
+        assert [said for _who, _flag, said in logged(sale)] == ["Ended"]
 
 
 @hows("limit", short=4)

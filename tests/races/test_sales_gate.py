@@ -272,6 +272,35 @@ def test_who_tells_a_gate_late_tells_it_the_latest(monkeypatch: pytest.MonkeyPat
     assert code_of(partial(buy, user, sale)) == "paused"
 
 
+@pytest.fixture
+def read_before() -> tuple[FlashSale, FlashSale]:
+    """A sale whose gate has just been switched on, and the same as somebody read it before that."""
+    sale = sale_of(How("direct", "optimistic", gated=False), stock=10)
+    read = FlashSale.objects.select_related("pool", "sku").get(pk=sale.pk)
+    sale_set_pool(sale, strategy=Strategy.DEFAULT, gated=True, operator=make_user())
+    return sale, read
+
+
+def test_who_pauses_a_sale_tells_a_gate_that_was_switched_on_meanwhile(
+    read_before: tuple[FlashSale, FlashSale],
+) -> None:
+    sale, read = read_before
+
+    sale_pause(read, operator=make_user())
+
+    assert code_of(partial(buy, *make_users(1), sale)) == "paused"
+
+
+def test_who_ends_a_sale_leaves_no_gate_that_was_switched_on_meanwhile(
+    read_before: tuple[FlashSale, FlashSale],
+) -> None:
+    sale, read = read_before
+
+    sale_end(read)
+
+    assert 0 < gate.client().ttl(gate.names(sale.pool_id)[0]) <= gate.FADE_SECONDS
+
+
 # --- rebuilds
 
 
@@ -322,6 +351,20 @@ def test_a_gate_that_is_rebuilt_while_its_sale_ends_does_not_stay(
     assert all(0 < gate.client().ttl(key) <= gate.FADE_SECONDS for key in left)
 
 
+@pytest.mark.parametrize("was", ["cold", "warm"])
+def test_a_gate_that_is_rebuilt_while_its_sale_is_paused_is_paused(
+    while_rebuilding: Callable[[Callable[[], object]], None], was: str
+) -> None:
+    sale, [user] = sale_of(GATED, stock=10), make_users(1)
+    if was == "cold":
+        wipe(sale)
+
+    while_rebuilding(partial(sale_pause, sale, operator=make_user()))
+    gatekeeping.rebuild(sale.pool_id, force=was == "warm")
+
+    assert code_of(partial(buy, user, sale)) == "paused"
+
+
 @pytest.mark.parametrize("is_being_rebuilt", [False, True])
 def test_a_gate_that_is_switched_off_does_not_stay(
     while_rebuilding: Callable[[Callable[[], object]], None], is_being_rebuilt: bool
@@ -343,6 +386,27 @@ def test_a_gate_that_is_switched_off_does_not_stay(
     assert left
     assert all(0 < gate.client().ttl(key) <= gate.FADE_SECONDS for key in left)
     assert not gatekeeping.rebuild(sale.pool_id, force=True)
+
+
+def test_a_gate_that_is_switched_on_while_another_operator_switches_it_off_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one who switched it off lets it fade only after the other has opened it."""
+    sale, operator = sale_of(GATED, stock=10), make_user()
+    switch = partial(sale_set_pool, strategy=Strategy.DEFAULT, operator=operator)
+    fade, others = gate.fade, iter([partial(switch, sale, gated=True)])
+
+    def late(pool_id: int) -> None:
+        next(others, lambda: None)()
+        fade(pool_id)
+
+    monkeypatch.setattr(gate, "fade", late)
+
+    switch(sale, gated=False)
+
+    forever = -1
+    assert gate.client().ttl(gate.names(sale.pool_id)[0]) == forever
+    assert in_step(sale)
 
 
 def test_a_release_after_the_gate_is_gone_leaves_nothing_behind() -> None:
