@@ -17,6 +17,8 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Request,
+    Route,
     expect,
     sync_playwright,
 )
@@ -30,6 +32,8 @@ from tests.factories import make_address, make_user
 
 # However busy the machine is; what is there is seen at once.
 PATIENCE_MS = 60_000
+LAUNCH_MS = 180_000
+NOON = "2030-01-01T12:00:00Z"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 # Pages to look at; written anew each time.
 SCREENSHOTS = VAR / "screenshots"
@@ -48,6 +52,7 @@ def chromium() -> Iterator[Browser]:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=packages.find("chromium"),
+                timeout=LAUNCH_MS,
                 # Root has no sandbox, and small machines little shared memory.
                 args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
             )
@@ -80,6 +85,12 @@ class Visit:
         page.locator("main[aria-busy]").wait_for(state="detached")
         return page
 
+    def forget_routes(self) -> None:
+        """No request is caught any more, and none that was is still held: where its page is closed
+        meanwhile, it would fail in the middle of another test."""
+        for owner in (*self.context.pages, self.context):
+            owner.unroute_all(behavior="wait")
+
     def _hear(self, message: ConsoleMessage) -> None:
         # Chromium reports every refusal of the API as an error of its own.
         if message.type == "error" and "Failed to load resource" not in message.text:
@@ -101,6 +112,7 @@ def browse(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[...,
     yield open_one
     faults = [fault for one in visits for fault in one.faults]
     for one in visits:
+        one.forget_routes()
         one.context.close()
     assert faults == []
 
@@ -147,6 +159,29 @@ def console(browse: Callable[..., Visit], live_server: LiveServer) -> Callable[.
         return visit
 
     return open_one
+
+
+def deafen(page: Page, address: str) -> None:
+    """From now on a page that looks there again and again hears nothing: also not what it had asked
+    before, for it looks once at a time, and one look has failed."""
+    cut: list[Request] = []
+
+    def cut_off(route: Route) -> None:
+        cut.append(route.request)
+        route.abort()
+
+    def was_cut_off(request: Request) -> bool:
+        return request in cut
+
+    with page.expect_event("requestfailed", was_cut_off):
+        page.route(address, cut_off)
+
+
+def stop_the_clock(visit: Visit) -> None:
+    """In pages that are opened from now on time stands still, but for what `page.clock` is told: so
+    nobody loses patience with a shop that takes its own time."""
+    visit.context.clock.install(time=NOON)
+    visit.context.clock.pause_at(NOON)
 
 
 def serious_faults(page: Page) -> list[tuple[str, str]]:
