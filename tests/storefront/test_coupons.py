@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from orders.coupons.models import IssuedCoupon
+from orders.coupons.models import Coupon, IssuedCoupon
 from orders.models import Order
 from tests.factories import make_goods, make_shipping, make_sku, make_user
 from tests.kit.coupons import claim, make_coupon
@@ -74,8 +75,10 @@ def test_a_coupon_that_does_not_fit_is_said_to_and_nothing_is_ordered(visit, buy
 
 def test_what_is_gone_before_the_press_is_said_and_what_begins_offers_its_button(visit, buyer):
     coupon = make_coupon(total=1, title_en="Rare")
-    coming = make_coupon(title_en="Coming", starts_at=timezone.now() + timedelta(seconds=2))
-    page = visit(buyer).tab("/coupons")
+    coming = make_coupon(title_en="Coming", starts_at=timezone.now() + timedelta(minutes=30))
+    browser = visit(buyer)
+    browser.context.clock.install()
+    page = browser.tab("/coupons")
     press = page.get_by_role("button", name="Claim it: Rare")
     expect(press).to_be_visible()
     claim(make_user("quicker"), coupon)
@@ -83,6 +86,8 @@ def test_what_is_gone_before_the_press_is_said_and_what_begins_offers_its_button
     press.click()
 
     expect(page.get_by_role("status").filter(has_text="Sold out.")).to_be_visible()
+    Coupon.objects.filter(pk=coming.pk).update(starts_at=Now())
+    page.clock.fast_forward("30:01")
     expect(page.get_by_role("button", name=f"Claim it: {coming.title_en}")).to_be_visible()
     assert not IssuedCoupon.objects.filter(user=buyer).exists()
 

@@ -47,6 +47,7 @@ def test_a_shopper_buys_the_last_shares_and_verifies_the_draw(visit, buyer):
     numbers = page.locator(".mine .numbers").inner_text().split()
     expect(page.get_by_role("main")).to_contain_text("4 of 4 shares sold")
     page.get_by_role("link", name="Cart").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cart")
     close(period)
     let_round_come(period)
     page.go_back()
@@ -118,8 +119,9 @@ def test_a_commitment_other_than_the_one_seen_before_is_shown(visit, buyer):
 
     address = f"**/api/v1/lottery/periods/{period.pk}"
     browser.context.route(address, lie)
-    browser.tab(f"/periods/{period.pk}").close()
-    browser.context.unroute(address)
+    misled = browser.tab(f"/periods/{period.pk}")
+    browser.forget_routes()
+    misled.close()
     # The true one comes too late to take its place.
     browser.tab(f"/periods/{period.pk}").close()
     enter(buyer, period, shares=1)
