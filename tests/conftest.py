@@ -26,6 +26,7 @@ from shop import lately
 from shop.accounts.models import User
 from shop.api import front
 from shop.notices import delivery
+from shop.ops import health
 from shop.ops.logs import JsonLineFormatter
 from shop.pools import drain, gate, gatekeeping, shots, waiting
 from tests.factories import make_user
@@ -94,6 +95,8 @@ def _a_moment_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payments, "SWEEP_SECONDS", LONG)
     monkeypatch.setattr(refunding, "SWEEP_SECONDS", LONG)
     monkeypatch.setitem(packets_sweep.__kwdefaults__, "seconds", LONG)
+    # Here one that hangs is waited for: checks that answer are heard.
+    monkeypatch.setattr(health, "DEADLINE_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from shop.pools.models import Pool
 from tests.kit.marks import on_mariadb
 from tests.kit.proxy import CommitScanner, Proxy, database_through
+from tests.ops.processes import closed_port
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -85,12 +86,9 @@ def test_in_a_black_hole_nothing_arrives_until_it_heals(proxy: Proxy) -> None:
 
 
 def test_a_target_that_is_down_looks_like_one_that_is_down() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
     # The reset may be there before connect() returns.
     with (
-        Proxy(host="127.0.0.1", port=port) as proxy,
+        Proxy(host="127.0.0.1", port=closed_port()) as proxy,
         pytest.raises(ConnectionResetError),
         connect(proxy) as client,
     ):

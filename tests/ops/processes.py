@@ -30,8 +30,13 @@ def run_python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+# Bound as long as this process lives, so that nobody else is given their ports.
+_deaf: list[socket.socket] = []
+
+
 def closed_port() -> int:
-    """A port of this machine where nobody listens: the kernel just took it back."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine where nobody listens, or will."""
+    deaf = socket.socket()
+    deaf.bind(("127.0.0.1", 0))
+    _deaf.append(deaf)
+    return int(deaf.getsockname()[1])

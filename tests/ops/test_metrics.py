@@ -80,9 +80,8 @@ def test_health_figures_are_gauges(client: Client) -> None:
     assert value(text, "shop_check_ok", check="database") == 1
     assert value(text, "shop_check_ok", check="orders") == 1
     assert value(text, "shop_orders_oldest_overdue_seconds") == 0
-    skew = value(text, "shop_database_clock_skew_ms")
-    assert skew is not None
-    assert abs(skew) < 1000
+    # How far it may be off depends on how long the database was asked: tests/ops/test_health.py.
+    assert value(text, "shop_database_clock_skew_ms") is not None
 
 
 def status_for(client: Client, **meta: str) -> int:
