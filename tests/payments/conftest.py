@@ -30,7 +30,11 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def far(settings: Settings, key_files: dict[str, str], noon: None) -> Iterator[WechatPay]:
+def far(
+    settings: Settings, key_files: dict[str, str], noon: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WechatPay]:
+    # Who is left alone for a while is so to the end of the test.
+    monkeypatch.setattr(client, "BREAKER_SECONDS", 3_600.0)
     with WechatPay([APPID]) as pay:
         account_at(settings, pay, key_files)
         client.forget()

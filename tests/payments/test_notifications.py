@@ -106,7 +106,7 @@ FORGED = {
     "a probe": with_header("Wechatpay-Signature", PROBE),
     "another scheme": with_header("Wechatpay-Signature-Type", "WECHATPAY2-SM2-WITH-SM3"),
     "too old": signed_at(-310),
-    "too new": signed_at(310),
+    "too new": signed_at(3_600),
     "a time that is none": with_header("Wechatpay-Timestamp", "now"),
     "another nonce": another_nonce,
     "a stranger's key": of_a_stranger,

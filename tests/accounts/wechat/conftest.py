@@ -28,6 +28,8 @@ def far(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[WechatA
         settings.WECHAT_APPS = apps
         # However slow this machine is, its answers are heard.
         settings.WECHAT_SECONDS = 60.0
+        # Who is left alone for a while is so to the end of the test.
+        monkeypatch.setattr(client, "BREAKER_SECONDS", 3_600.0)
         client.forget()
         yield api
         client.forget()

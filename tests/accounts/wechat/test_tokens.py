@@ -48,7 +48,7 @@ def clock() -> Clock:
 @pytest.fixture
 def process(far: WechatApi, clock: Clock) -> Process:
     """Another process of the shop; all have the same time, in which waiting is what passes."""
-    wechat = Wechat(far.url, seconds=5, at_once=3)
+    wechat = Wechat(far.url, seconds=60, at_once=3)
 
     def start() -> Tokens:
         return Tokens(

@@ -121,6 +121,11 @@ class WechatApi:
         """The next requests there are answered like that, one fault each."""
         self._faults[endpoint].extend(faults)
 
+    def forgive(self, *endpoints: str) -> None:
+        """From now on requests there are answered rightly."""
+        for endpoint in endpoints:
+            self._faults[endpoint].clear()
+
     def count(self, endpoint: str) -> int:
         """How often it was asked there."""
         return sum(call.endpoint == endpoint for call in self.calls)
