@@ -26,7 +26,7 @@ from deploy.local.processes import (
 )
 
 HOST = "127.0.0.1"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 30.0
 
 

@@ -27,6 +27,8 @@ from tests.kit.clientlog import ClientLog
 from tests.kit.offers import Scarce, offer_of
 
 TIMEOUT_SECONDS = 60
+# A server that was killed is back by then, and answers.
+PATIENCE_SECONDS = 240
 # No answer at all.
 CUT = "cut"
 NOTHING_KNOWN = {CUT, "unavailable", "request_in_progress"}
@@ -121,12 +123,12 @@ class Client:
         self.seen[scarce, reply.code] += 1
         return reply
 
-    def buy(self, scarce: Scarce, *, key: str = "", tries: int = 100, **wanted: Any) -> Reply:
+    def buy(self, scarce: Scarce, *, key: str = "", **wanted: Any) -> Reply:
         """Asks until there is an answer, as often as it takes."""
         key = key or uuid4().hex
-        for _ in range(tries):
-            reply = self.order(scarce, key=key, **wanted)
-            if reply.code not in WORTH_A_REPEAT:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while (reply := self.order(scarce, key=key, **wanted)).code in WORTH_A_REPEAT:
+            if time.monotonic() > until:
                 break
             wait = min(1.0, float(reply.headers.get("retry-after", "0.3")))
             time.sleep(wait * random.uniform(0.5, 1.0))  # as a client does

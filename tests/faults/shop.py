@@ -38,7 +38,7 @@ REAL_PROCESSES = on_mariadb[:2]
 START_SECONDS = 120.0
 # For what takes a moment, and on a crowded machine several. A gate is looked at every five seconds,
 # and a drift is corrected at the second look that is ten seconds after the first.
-HEAL_SECONDS = 90.0
+HEAL_SECONDS = 240.0
 CELERY = [PYTHON, "-m", "celery", "-A", "shop.celery"]
 WORKER = [
     *(*CELERY, "worker", "--queues", "drains,sweepers,celery", "--pool", "prefork"),
