@@ -61,7 +61,7 @@ def notices_deliver() -> int:
 def _claim() -> list[Notice]:
     rows: Any = Notice.objects.filter(state=Notice.State.WAITING, due_at__lte=Now())
     rows = rows.annotate(db_now=Now()).select_for_update(skip_locked=True)
-    due: list[Notice] = list(rows.order_by("due_at")[:BATCH])
+    due: list[Notice] = list(rows.order_by("due_at", "pk")[:BATCH])
     spent = [notice for notice in due if notice.attempts >= ATTEMPTS]
     claimed = [notice for notice in due if notice.attempts < ATTEMPTS]
     if spent:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from lottery.draws.beacons import Beacon, BeaconUnavailable, Drand, Local
 from lottery.draws.identity import LOCAL_SECONDS, QUICKNET, BeaconIdentity
 from tests.lottery.draws import relays
 from tests.lottery.draws.facts import LATEST, ROUNDS, SECRET
-from tests.ops.processes import ROOT
+from tests.ops.processes import ROOT, closed_port
 
 # Of the chain's /info, beside what is in QUICKNET.
 GROUP_HASH = "f477d5c89f21a17c863a7f937c6a6d15859414d2be09cd448d4279af331c5d3e"
@@ -163,8 +162,7 @@ def test_a_relay_that_takes_too_long_is_left(relay, name):
 
 
 def test_where_nobody_listens_there_is_no_beacon():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = closed_port()
     with pytest.raises(BeaconUnavailable, match="Connect"):
         Drand(relays=[f"http://127.0.0.1:{port}"]).fetch(LATEST.number)
 
