@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.relay import Relay
+from tests.ops.processes import closed_port
 
 DELAY = 0.05
 
@@ -50,10 +51,8 @@ def test_what_is_sent_arrives_late_and_in_order_and_the_answer_at_once(echo: int
 
 
 def test_nobody_behind_it_ends_the_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     with (
-        Relay(host="127.0.0.1", port=port, delay_seconds=0.0) as relay,
+        Relay(host="127.0.0.1", port=closed_port(), delay_seconds=0.0) as relay,
         socket.create_connection(("127.0.0.1", relay.port), timeout=60) as client,
     ):
         assert client.recv(1) == b""

@@ -1,5 +1,7 @@
 """Orders for operators: what they see, the steps that are theirs, and that no form writes facts."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
@@ -557,7 +559,7 @@ def refund(order, shopper, operator):
     """One that the provider did not take: its next time is minutes away."""
     pay(shopper, order)
     lifecycle.order_refuse(order_no=order.order_no, operator=operator, reason="closed")
-    late = order.created_at.replace(year=order.created_at.year + 1)
+    late = order.created_at + timedelta(days=365)
     Refund.objects.update(due_at=late, attempts=7)
     assert refunding.refunds_execute() == 0
     return Refund.objects.get()

@@ -227,7 +227,7 @@ def test_it_waits_for_a_sale_that_is_about_to_start(shop):
 def test_a_web_server_killed_in_the_middle_changes_nothing_about_the_outcome(shop):
     sale = shop.sale(stock=40)
 
-    with shop.rehearsal(sale, "--shoppers", "120", "--rate", "30", "--wait", "60") as process:
+    with shop.rehearsal(sale, "--shoppers", "120", "--rate", "30", "--wait", "240") as process:
         journal = shop.folder / "rehearsals"
         while not any(b'"number"' in log.read_bytes() for log in journal.glob(f"{sale}-*.jsonl")):
             assert process.poll() is None, process.communicate()
