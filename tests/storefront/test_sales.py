@@ -109,6 +109,33 @@ def test_what_becomes_of_an_order_is_told_though_the_sale_ends_meanwhile(visit, 
     ordered(page)
 
 
+def test_a_press_while_the_page_is_drawn_anew_stays_in_sight(visit, buyer):
+    sale = a_sale(5, placement="queued")
+    page = visit(buyer).tab(f"/sales/{sale.pk}")
+    looks, held = [], []
+
+    def paused(route):
+        looks.append(route.fetch().json() | {"status": "paused"})
+        # The first says that the page is outdated; what the new one is made of is on its way.
+        if len(looks) == 1 or held is None:
+            route.fulfill(json=looks[-1])
+        else:
+            held.append(route)
+
+    page.route(f"**/api/v1/flash-sales/{sale.pk}", paused)
+    expect(page.locator("main")).to_have_attribute("aria-busy", "true")
+    buy(page).click()
+    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+    on_its_way, held = held, None
+    for route in on_its_way:
+        route.fulfill(json=looks[-1])
+
+    expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+    assert not drain(sale.queue_id)
+    ordered(page)
+
+
 def test_a_queued_order_waits_in_sight_and_goes_on_when_it_is_settled(visit, buyer):
     sale = a_sale(5, placement="queued")
     page = visit(buyer).tab(f"/sales/{sale.pk}")

@@ -11,15 +11,18 @@ import { inWords, t } from "./words.js";
 export class View {
   isOver = false;
   #timers = [];
+  #show;
 
   constructor(show) {
+    this.#show = show;
     this.refresh = () => (this.isOver ? null : show());
   }
 
   /** Draws a page anew that is not so any more; not while `outcome` says what became of what
-   * somebody did there, or is about to. */
+   * somebody did there, or is about to: nor if it came to that while the new one was on its way. */
   outdated(outcome) {
-    if (!outcome.hasChildNodes()) this.refresh();
+    const unless = () => outcome.hasChildNodes();
+    if (!this.isOver && !unless()) this.#show({ unless });
   }
 
   /** Does it now, and again, but not while nobody sees it; one ends before the next begins. */
@@ -52,6 +55,7 @@ export class Router {
   #main;
   #isLoggedIn;
   #view = null;
+  #coming = null;
 
   /** `routes`: [pattern, page, {user: true where somebody must be logged in}]. */
   constructor({ routes, main, isLoggedIn }) {
@@ -69,14 +73,25 @@ export class Router {
     return location.hash.slice(1) || "/";
   }
 
-  /** Draws the page of the present address anew; `move`: takes the focus to its heading. */
-  async show({ move = false } = {}) {
-    this.#view?.end();
-    const view = new View(() => this.show());
-    this.#view = view;
+  /** Draws the page of the present address anew; `move`: takes the focus to its heading. `unless`:
+   * the one that is shown goes on until the new one is there, and then stays if this says so. */
+  async show({ move = false, unless = null } = {}) {
+    if (unless && this.#coming) return;
+    this.#coming?.end();
+    if (!unless) this.#view?.end();
+    const view = new View((how) => this.show(how));
+    this.#coming = view;
     this.#main.setAttribute("aria-busy", "true");
     const { title, body } = await this.#page(view);
     if (view.isOver) return;
+    this.#coming = null;
+    if (unless?.()) {
+      view.end();
+      this.#main.removeAttribute("aria-busy");
+      return;
+    }
+    this.#view?.end();
+    this.#view = view;
     const heading = el("h1", { tabindex: "-1" }, title);
     const held = nameOf(document.activeElement);
     document.title = `${title} · Scarce`;
