@@ -87,7 +87,8 @@ def tail(log: Path, lines: int = 20) -> str:
 
 
 class Child:
-    """One process with its log file. `start` after `stop` or `kill` starts it anew."""
+    """One process with its log file. `start` after `stop` or `kill` starts it anew. `nice`, 0 to
+    19: how much it gives way to others that want the processor (setpriority(2))."""
 
     def __init__(
         self,
@@ -97,12 +98,14 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cwd: Path = ROOT,
+        nice: int = 0,
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
         self.log = log
         self.env = dict(env) if env is not None else None
         self.cwd = cwd
+        self.nice = nice
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -125,6 +128,8 @@ class Child:
                 cwd=self.cwd,
                 start_new_session=True,
             )
+        if self.nice:
+            _make_nice(self._process.pid, self.nice)
 
     def exit_code(self) -> int | None:
         """None while it runs (or before it was started); negative: the signal that ended it."""
@@ -181,6 +186,15 @@ def stop_all(children: Iterable[Child], *, seconds: float = 5.0) -> None:
         child.interrupt()
     for child in stopping:
         child.finish(seconds=max(0.1, deadline - time.monotonic()))
+
+
+def _make_nice(pid: int, nice: int) -> None:
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+    # Where Linux shares the processor among sessions first (sched(7), autogroup), a process's own
+    # value counts only inside its session.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _tied_to_us() -> list[str]:

@@ -49,6 +49,8 @@ WORKERS = {
     "stack": {"drains": "drains", "worker": "sweepers,celery"},
 }
 POOL = {"embedded": "threads", "stack": "prefork"}
+# A third of the weight of whoever answers requests: the longer a batch waits, the more is in it.
+WORKERS_NICE = 5
 READY_SECONDS = 60.0
 PAYING = """\
 WeChat Pay is pretended: log in with {{"code": "li.1"}} at {api}/auth/wechat (a code is good once:
@@ -187,7 +189,8 @@ def _children(mode: str, port: int, env: Mapping[str, str]) -> list[Child]:
     for name, command in commands.items():
         log = VAR / "log" / f"{name}.log"
         log.unlink(missing_ok=True)
-        children.append(Child(name, command, log=log, env=child_env))
+        nice = WORKERS_NICE if name in WORKERS[mode] else 0
+        children.append(Child(name, command, log=log, env=child_env, nice=nice))
     return children
 
 

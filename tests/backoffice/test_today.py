@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.db.models import Value
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, Value
+from django.db.models.functions import Cast, Now
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -182,7 +182,7 @@ def test_sales_and_periods_are_told_by_what_they_do_now(desk, operator):
 def test_takings_are_in_words_in_bars_and_in_a_table(desk, monkeypatch):
     # No hour and no day ends in the middle of it.
     now = timezone.now().replace(minute=30)
-    monkeypatch.setattr(selectors, "Now", lambda: Value(now))
+    monkeypatch.setattr(selectors, "Now", lambda: Cast(Value(now), DateTimeField()))
     Tally.objects.create(pk=1, until=now)
     hour = now.replace(minute=0, second=0, microsecond=0)
     Hour.objects.create(starts_at=hour, placed=3, paid=2, paid_fen=12345, refunded_fen=100)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.local.up import WORKERS_NICE
 from tests.deploy.units import Unit
 from tests.ops.processes import ROOT
 from tests.ops.test_docs import settings_read
@@ -72,6 +73,18 @@ def test_each_process_runs_the_command_of_its_unit(name: str) -> None:
     tuned |= {"GRANIAN_HOST": "0.0.0.0"} if tuned else {}
     given = {key: filled(str(value)) for key, value in SERVICES[name]["environment"].items()}
     assert {key: value for key, value in given.items() if key in GRANIAN} == tuned
+
+
+@pytest.mark.parametrize("name", SHOP)
+def test_workers_give_way_to_the_web_as_their_units_do(name: str) -> None:
+    unit, share = Unit.read(f"scarce-{name}.service"), SERVICES[name].get("cpu_shares")
+    if not name.startswith("worker"):
+        assert (unit.values("CPUWeight"), unit.values("Nice"), share) == ([], [], None)
+        return
+    # Of systemd's 100 and of the kernel's 1024.
+    [weight] = unit.values("CPUWeight")
+    assert share == round(1024 * int(weight) / 100)
+    assert unit.values("Nice") == [str(WORKERS_NICE)]
 
 
 @pytest.mark.parametrize("name", [*SHOP, "prepare"])

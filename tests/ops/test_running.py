@@ -1,13 +1,15 @@
-"""One shop in a folder, and its data are its owner's."""
+"""One shop in a folder, its data are its owner's, and its workers give way to the web."""
 
+import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from deploy.local import running
-from deploy.local.processes import LocalError
+from deploy.local.processes import Child, LocalError
 from tests.kit.marks import on_mariadb
 
 
@@ -33,6 +35,22 @@ def test_nobody_else_on_the_machine_reads_what_the_shop_keeps(lock):
     lock.parent.mkdir(mode=0o755)  # as the settings make it when a command was there first
     with running.only_one(lock, "a shop"):
         assert stat.S_IMODE(lock.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("nice", [0, 5])
+def test_a_process_gives_way_as_it_is_told_each_time_that_it_is_started(tmp_path, nice):
+    command = [sys.executable, "-c", "import time; time.sleep(3600)"]
+    child = Child("one", command, log=tmp_path / "one.log", nice=nice)
+    try:
+        for _ in range(2):
+            child.start()
+            assert os.getpriority(os.PRIO_PROCESS, child.pid) == nice
+            group = Path(f"/proc/{child.pid}/autogroup")
+            # Only where Linux shares the processor among sessions.
+            assert not group.exists() or group.read_text().endswith(f" nice {nice}\n")
+            child.kill()
+    finally:
+        child.kill()
 
 
 class TestMariaDB:
