@@ -17,8 +17,8 @@ from shop.api.wsgi import Handler  # noqa: E402
 
 application = Front(Handler(), [SaleDoor(), EntryDoor(), GrabDoor()])
 
-# A thread whose answer from the database is there gets the interpreter back after 1 ms, not after 5:
-# a request goes there and back a dozen times, beside others that compute.
+# A thread whose answer from the database has come gets the interpreter back after 1 ms, not 5: a
+# request goes there and back a dozen times, beside others that compute.
 sys.setswitchinterval(0.001)
 
 # What is loaded by now stays: the collector need not walk it again and again while requests run.
