@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.load import YARDSTICK
 from deploy.local.processes import PYTHON, Child, LocalError, free_port, stop_all, tail
-from deploy.local.up import STOP_SECONDS, WORKERS, WORKERS_NICE, web_command, worker_command
+from deploy.local.up import STOP_SECONDS, WORKERS, nice_of, web_command, worker_command
 
 # In place of the last word of the command, the shop itself.
 APPLICATION = "bench.wsgi:application"
@@ -71,8 +71,7 @@ class Shop:
     def _child(self, name: str, command: list[str | Path]) -> Child:
         log = self._folder / f"{name}.log"
         log.unlink(missing_ok=True)
-        nice = WORKERS_NICE if name in WORKERS["stack"] else 0
-        return Child(name, command, log=log, env=self._env, nice=nice)
+        return Child(name, command, log=log, env=self._env, nice=nice_of("stack", name))
 
     @contextmanager
     def _started(self, children: list[Child]) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The cart: lines in the database that reserve nothing and survive a failed order."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from django.db.models import Q
 from django.utils.translation import gettext
@@ -9,8 +10,11 @@ from goods.models import Sku
 from orders.basket import BasketLine, basket_lines
 from orders.models import CartItem
 from shop import transactions
-from shop.accounts.models import User
+from shop.accounts.services import user_lock
 from shop.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from shop.accounts.models import User
 
 MAX_LINES = 100
 
@@ -19,7 +23,7 @@ class CartChanged(Exception):
     """The cart is no longer what the order was priced from."""
 
 
-def cart_item_set(*, user: User, sku_id: int, count: int) -> None:
+def cart_item_set(*, user: "User", sku_id: int, count: int) -> None:
     """Puts `count` units of a SKU on sale into the cart, whatever was there of it.
 
     Raises NotFound for a SKU that is not on sale, Invalid when the cart is full.
@@ -28,8 +32,7 @@ def cart_item_set(*, user: User, sku_id: int, count: int) -> None:
         raise NotFound(sku=sku_id)
 
     def write() -> None:
-        # One at a time adds to a shopper's cart: together they would overfill it.
-        User.objects.select_for_update().values_list("pk").get(pk=user.pk)
+        user_lock(user)  # together they would overfill it
         mine = CartItem.objects.filter(user=user)
         if mine.filter(sku_id=sku_id).update(count=count):
             return
@@ -41,17 +44,17 @@ def cart_item_set(*, user: User, sku_id: int, count: int) -> None:
     transactions.run(write)
 
 
-def cart_item_remove(*, user: User, sku_id: int) -> None:
+def cart_item_remove(*, user: "User", sku_id: int) -> None:
     """Takes a SKU out of the cart; one that is not there is out already."""
     transactions.run(lambda: CartItem.objects.filter(user=user, sku_id=sku_id).delete())
 
 
-def cart_lines(user: User) -> dict[int, int]:
+def cart_lines(user: "User") -> dict[int, int]:
     """SKU id -> count of what is in the cart."""
     return dict(CartItem.objects.filter(user=user).order_by("pk").values_list("sku_id", "count"))
 
 
-def cart_lose(*, user: User, lines: Mapping[int, int]) -> None:
+def cart_lose(*, user: "User", lines: Mapping[int, int]) -> None:
     """Takes exactly `lines` (SKU id -> count) out of the cart, in the caller's transaction.
 
     Raises CartChanged when the cart does not hold each of them with just that count any more.
@@ -64,6 +67,6 @@ def cart_lose(*, user: User, lines: Mapping[int, int]) -> None:
         raise CartChanged
 
 
-def cart_view(user: User) -> list[BasketLine]:
+def cart_view(user: "User") -> list[BasketLine]:
     """The cart as a shopper sees it, with prices and stock as they are now."""
     return basket_lines(cart_lines(user))

@@ -146,6 +146,11 @@ def worker_command(mode: str, name: str) -> list[str | Path]:
     ]
 
 
+def nice_of(mode: str, name: str) -> int:
+    """How much this one of the mode's processes gives way to the others."""
+    return WORKERS_NICE if name in WORKERS[mode] else 0
+
+
 def _check_port(mode: str, port: int) -> None:
     if listening(port):
         free = next((other for other in range(port + 1, port + 100) if not listening(other)), 8001)
@@ -189,8 +194,7 @@ def _children(mode: str, port: int, env: Mapping[str, str]) -> list[Child]:
     for name, command in commands.items():
         log = VAR / "log" / f"{name}.log"
         log.unlink(missing_ok=True)
-        nice = WORKERS_NICE if name in WORKERS[mode] else 0
-        children.append(Child(name, command, log=log, env=child_env, nice=nice))
+        children.append(Child(name, command, log=log, env=child_env, nice=nice_of(mode, name)))
     return children
 
 

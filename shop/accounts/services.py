@@ -161,7 +161,7 @@ def address_create(*, user: User, text: AddressText, is_default: bool) -> Addres
     made: list[int] = []
 
     def work() -> Address:
-        _lock(user)
+        user_lock(user)
         # There only if an earlier try was committed, and nobody heard it.
         if (earlier := addresses_of(user).filter(pk__in=made).first()) is not None:
             return earlier
@@ -185,7 +185,7 @@ def address_update(*, user: User, address_id: int, text: AddressText, is_default
     """
 
     def work() -> Address:
-        _lock(user)
+        user_lock(user)
         address = address_of(user, address_id=address_id)
         for name, value in text.items():
             setattr(address, name, value)
@@ -206,7 +206,7 @@ def address_delete(*, user: User, address_id: int) -> None:
 
     def work() -> None:
         nonlocal was_there
-        _lock(user)
+        user_lock(user)
         if was_there and not addresses_of(user).filter(pk=address_id).exists():
             return  # an earlier try was committed, and nobody heard it
         address = address_of(user, address_id=address_id)
@@ -219,8 +219,9 @@ def address_delete(*, user: User, address_id: int) -> None:
     run(work)
 
 
-def _lock(user: User) -> None:
-    """One change of a user's addresses at a time: only so is exactly one of them the default."""
+def user_lock(user: User) -> None:
+    """One change at a time of what is counted or chosen among a user's own rows (addresses, the
+    cart), in the caller's transaction: each is in the way of the others."""
     User.objects.select_for_update().values_list("pk").get(pk=user.pk)
 
 

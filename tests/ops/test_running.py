@@ -11,6 +11,7 @@ from django.db import connection
 from deploy.local import running
 from deploy.local.processes import Child, LocalError
 from tests.kit.marks import on_mariadb
+from tests.ops.processes import run_python
 
 
 @pytest.fixture
@@ -51,6 +52,11 @@ def test_a_process_gives_way_as_it_is_told_each_time_that_it_is_started(tmp_path
             child.kill()
     finally:
         child.kill()
+
+
+def test_threads_of_the_web_change_sooner_than_python_has_them():
+    code = "import sys, shop.wsgi; print(sys.getswitchinterval())"
+    assert float(run_python(code).stdout) == 0.001
 
 
 class TestMariaDB:

@@ -32,6 +32,13 @@ def ordered(page):
     expect(page.get_by_role("heading", level=1)).to_have_text("Order")
 
 
+def settled_in_sight(page, sale):
+    """An order waits, and is said to; it is settled, and the page becomes that of the order."""
+    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
+    assert not drain(sale.queue_id)
+    ordered(page)
+
+
 def let_pass_until(page, there):
     """Lets the browser's time pass, as much as there may be between two tries."""
     for _ in range(100):
@@ -104,9 +111,7 @@ def test_what_becomes_of_an_order_is_told_though_the_sale_ends_meanwhile(visit, 
     expect(page.locator(".badge.ended")).to_be_visible()
     page.clock.run_for(5_000)
 
-    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
-    assert not drain(sale.queue_id)
-    ordered(page)
+    settled_in_sight(page, sale)
 
 
 def test_a_press_while_the_page_is_drawn_anew_stays_in_sight(visit, buyer):
@@ -131,9 +136,7 @@ def test_a_press_while_the_page_is_drawn_anew_stays_in_sight(visit, buyer):
         route.fulfill(json=looks[-1])
 
     expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
-    expect(page.locator(".outcome")).to_contain_text("You are in the queue")
-    assert not drain(sale.queue_id)
-    ordered(page)
+    settled_in_sight(page, sale)
 
 
 def test_a_queued_order_waits_in_sight_and_goes_on_when_it_is_settled(visit, buyer):
@@ -144,9 +147,8 @@ def test_a_queued_order_waits_in_sight_and_goes_on_when_it_is_settled(visit, buy
     buy(page).click()
     expect(page.locator(".outcome")).to_contain_text("You are in the queue")
     assert Order.objects.get().status == "pending"
-    assert not drain(sale.queue_id)
 
-    ordered(page)
+    settled_in_sight(page, sale)
     assert Order.objects.get().status == "unpaid"
 
 

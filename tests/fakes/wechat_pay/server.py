@@ -86,6 +86,10 @@ class WechatPay:
         "unsigned", "old", "forged", "spoilt", "garbage"."""
         self._faults[call].extend(faults)
 
+    def forgive(self, call: str) -> None:
+        """From now on such calls end rightly."""
+        self._faults[call].clear()
+
     # --- what people do
 
     def pay(self, out_trade_no: str, *, closed_too: bool = False) -> bool:
